@@ -1,0 +1,54 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let common: [SwiftSetting] = [
+    .enableExperimentalFeature("Lifetimes"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let package = Package(
+    name: "Apus",
+    platforms: [.macOS(.v26)],
+    products: [
+        .executable(name: "apus", targets: ["apus"]),
+        .library(name: "GitClient", targets: ["GitClient"]),
+        .library(name: "GitStore", targets: ["GitStore"]),
+        .library(name: "GitWire", targets: ["GitWire"]),
+    ],
+    targets: [
+        // C: one target with real code, and module maps for the libraries of the system.
+        .target(name: "CSHA1"),
+        .systemLibrary(
+            name: "CDeflate", pkgConfig: "libdeflate",
+            providers: [.apt(["libdeflate-dev"]), .brew(["libdeflate"])]),
+        .systemLibrary(
+            name: "CZlib", pkgConfig: "zlib",
+            providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+        .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl",
+            providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
+
+        // The modules: the imports point one way (docs/Architecture.md).
+        .target(name: "GitCore", dependencies: ["CSHA1"], swiftSettings: common),
+        .target(name: "GitWire", dependencies: ["GitCore"], swiftSettings: common),
+        .target(
+            name: "GitStore", dependencies: ["GitCore", "CDeflate", "CZlib"], swiftSettings: common),
+        .target(name: "GitWorktree", dependencies: ["GitCore", "GitStore"], swiftSettings: common),
+        .target(
+            name: "GitClient",
+            dependencies: ["GitCore", "GitWire", "GitStore", "GitWorktree", "CCurl"],
+            swiftSettings: common),
+        .executableTarget(
+            name: "apus", dependencies: ["GitCore", "GitStore", "GitWorktree", "GitClient"],
+            swiftSettings: common),
+
+        .testTarget(name: "GitCoreTests", dependencies: ["GitCore"], swiftSettings: common),
+        .testTarget(name: "GitWireTests", dependencies: ["GitWire"], swiftSettings: common),
+        .testTarget(name: "GitStoreTests", dependencies: ["GitStore"], swiftSettings: common),
+        .testTarget(name: "GitWorktreeTests", dependencies: ["GitWorktree"], swiftSettings: common),
+        .testTarget(name: "GitClientTests", dependencies: ["GitClient"], swiftSettings: common),
+        .testTarget(name: "ApusTests", dependencies: ["GitClient", "apus"], swiftSettings: common),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,173 @@
+/// The hash function that names a repository's objects (gitformat-… "extensions.objectFormat").
+public enum ObjectFormat: UInt8, Sendable, CaseIterable {
+    case sha1
+    case sha256
+
+    /// Bytes of an id: 20 or 32.
+    @inlinable public var byteCount: Int { self == .sha1 ? 20 : 32 }
+    /// Hex digits of an id: 40 or 64.
+    @inlinable public var hexCount: Int { byteCount &* 2 }
+    /// As the configuration and the wire spell it.
+    public var name: String { self == .sha1 ? "sha1" : "sha256" }
+
+    public init?(name: some StringProtocol) {
+        switch name {
+        case "sha1": self = .sha1
+        case "sha256": self = .sha256
+        default: return nil
+        }
+    }
+}
+
+/// The name of an object: the hash of its header and content.
+///
+/// Kept as four words, the first byte of the id highest in the first word, so that order is that of
+/// the bytes and a comparison takes one or two instructions.
+public struct ObjectID: Hashable, Sendable {
+    @usableFromInline let words: (UInt64, UInt64, UInt64, UInt64)
+    public let format: ObjectFormat
+
+    @usableFromInline
+    init(words: (UInt64, UInt64, UInt64, UInt64), _ format: ObjectFormat) {
+        self.words = words
+        self.format = format
+    }
+
+    /// From `format.byteCount` raw bytes.
+    ///
+    /// - Precondition: `raw` has that many.
+    @inlinable public init(raw: Span<UInt8>, _ format: ObjectFormat) {
+        precondition(raw.count == format.byteCount)
+        self = raw.withUnsafeBufferPointer { ObjectID(raw: UnsafeRawBufferPointer($0), format) }
+    }
+
+    /// From the first `format.byteCount` bytes of `raw`.
+    ///
+    /// - Precondition: `raw` has at least that many.
+    @inlinable public init(raw: UnsafeRawBufferPointer, _ format: ObjectFormat) {
+        precondition(raw.count >= format.byteCount)
+        // SAFETY: byteCount, checked above, is at least 20; sha256 has 32.
+        let base = raw.baseAddress.unsafelyUnwrapped
+        func word(_ offset: Int) -> UInt64 {
+            UInt64(bigEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        }
+        let third =
+            format == .sha256
+            ? word(16)
+            : UInt64(UInt32(bigEndian: base.loadUnaligned(fromByteOffset: 16, as: UInt32.self)))
+                << 32
+        self.init(words: (word(0), word(8), third, format == .sha256 ? word(24) : 0), format)
+    }
+
+    /// From `format.hexCount` hex digits, of either case; nil for anything else.
+    public init?(hex: Span<UInt8>, _ format: ObjectFormat) {
+        guard hex.count == format.hexCount else { return nil }
+        var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        for index in hex.indices {
+            guard let digit = Self.digit(hex[index]) else { return nil }
+            let bits = UInt64(digit) << UInt64(60 - (index & 15) * 4)
+            switch index >> 4 {
+            case 0: words.0 |= bits
+            case 1: words.1 |= bits
+            case 2: words.2 |= bits
+            default: words.3 |= bits
+            }
+        }
+        self.init(words: words, format)
+    }
+
+    /// From hex digits; the format is known by their number.
+    public init?(hex: some StringProtocol) {
+        self.init(hex: ByteString(String(hex)))
+    }
+
+    /// From hex digits; the format is known by their number.
+    public init?(hex: ByteString) {
+        guard let format = ObjectFormat.allCases.first(where: { $0.hexCount == hex.count }) else {
+            return nil
+        }
+        self.init(hex: hex.bytes.span, format)
+    }
+
+    /// The id of all zeros, which stands for "no object" on the wire and in reflogs.
+    public static func zero(_ format: ObjectFormat) -> ObjectID {
+        ObjectID(words: (0, 0, 0, 0), format)
+    }
+
+    @inlinable public var isZero: Bool { words.0 | words.1 | words.2 | words.3 == 0 }
+
+    /// The first byte, which chooses the fan-out slot and the loose object's folder.
+    @inlinable public var firstByte: UInt8 { UInt8(truncatingIfNeeded: words.0 >> 56) }
+
+    /// The first eight bytes, highest first: the sort key of most tables.
+    @inlinable public var prefix: UInt64 { words.0 }
+
+    /// The raw bytes: 20 or 32.
+    public var rawBytes: [UInt8] {
+        Array(unsafeUninitializedCapacity: format.byteCount) { buffer, count in
+            write(to: UnsafeMutableRawBufferPointer(buffer))
+            count = format.byteCount
+        }
+    }
+
+    /// Writes the raw bytes at the start of `buffer`.
+    ///
+    /// - Precondition: `buffer` has room for `format.byteCount`.
+    @inlinable public func write(to buffer: UnsafeMutableRawBufferPointer) {
+        precondition(buffer.count >= format.byteCount)
+        // SAFETY: the count was checked above.
+        let base = buffer.baseAddress.unsafelyUnwrapped
+        base.storeBytes(of: words.0.bigEndian, toByteOffset: 0, as: UInt64.self)
+        base.storeBytes(of: words.1.bigEndian, toByteOffset: 8, as: UInt64.self)
+        if format == .sha256 {
+            base.storeBytes(of: words.2.bigEndian, toByteOffset: 16, as: UInt64.self)
+            base.storeBytes(of: words.3.bigEndian, toByteOffset: 24, as: UInt64.self)
+        } else {
+            let last = UInt32(truncatingIfNeeded: words.2 >> 32)
+            base.storeBytes(of: last.bigEndian, toByteOffset: 16, as: UInt32.self)
+        }
+    }
+
+    /// The id in lower-case hex, as bytes.
+    public var hexBytes: [UInt8] {
+        let raw = rawBytes
+        return Array(unsafeUninitializedCapacity: raw.count * 2) { buffer, count in
+            for (index, byte) in raw.enumerated() {
+                buffer[index * 2] = Self.hexDigit(byte >> 4)
+                buffer[index * 2 + 1] = Self.hexDigit(byte & 15)
+            }
+            count = raw.count * 2
+        }
+    }
+
+    /// The id in lower-case hex.
+    public var hex: String { String(decoding: hexBytes, as: UTF8.self) }
+
+    private static func digit(_ ascii: UInt8) -> UInt8? {
+        switch ascii {
+        case 0x30 ... 0x39: ascii &- 0x30
+        case 0x61 ... 0x66: ascii &- 0x61 &+ 10
+        case 0x41 ... 0x46: ascii &- 0x41 &+ 10
+        default: nil
+        }
+    }
+
+    private static func hexDigit(_ value: UInt8) -> UInt8 {
+        value < 10 ? value &+ 0x30 : value &+ 0x57
+    }
+
+    @inlinable public static func == (a: ObjectID, b: ObjectID) -> Bool {
+        a.words == b.words && a.format == b.format
+    }
+
+    /// Feeds eight bytes of the id: they are a hash already.
+    @inlinable public func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
+}
+
+extension ObjectID: Comparable {
+    @inlinable public static func < (a: ObjectID, b: ObjectID) -> Bool { a.words < b.words }
+}
+
+extension ObjectID: CustomStringConvertible {
+    public var description: String { hex }
+}
