@@ -35,6 +35,17 @@ package final class MappedFile: Sendable {
         }
     }
 
+    /// Lets the system take back the memory of a part that will not be read again soon. It can still
+    /// be read.
+    package func forget(_ part: UnsafeRawBufferPointer) {
+        guard let base = mapping.baseAddress, let start = part.baseAddress else { return }
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let first = (start - base + page - 1) / page * page
+        let end = (start - base + part.count) / page * page
+        guard first < end, end <= mapping.count else { return }
+        madvise(UnsafeMutableRawPointer(mutating: base + first), end - first, MADV_DONTNEED)
+    }
+
     package var count: Int { mapping.count }
 
     /// All of it. Valid only while this object is.

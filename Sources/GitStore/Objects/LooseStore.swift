@@ -1,0 +1,217 @@
+// A loose object is a file objects/ab/cdef…, named by its id, that holds one zlib stream of
+//
+//     <kind> SP <size in decimal> NUL <content>
+
+internal import GitCore
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// The objects of a store that have a file each.
+struct LooseStore: Sendable {
+    let directory: ByteString
+    let format: ObjectFormat
+    /// Largest object that is read whole, in bytes.
+    static let largest: UInt64 = 1 << 32
+    /// Most bytes of the header.
+    private static let headerLimit = 32
+
+    func path(_ oid: ObjectID) -> ByteString {
+        let hex = ByteString(oid.hexBytes)
+        return directory / ByteString(hex.bytes[..<2]) / hex.dropFirst(2)
+    }
+
+    func contains(_ oid: ObjectID) -> Bool { FileSystem.exists(path(oid)) }
+
+    /// nil where there is no such file.
+    private func open(_ oid: ObjectID) throws(StoreError) -> MappedFile? {
+        do throws(StoreError) { return try MappedFile(path(oid)) } catch
+            where error.code == .notFound
+        {
+            return nil
+        }
+    }
+
+    func header(_ oid: ObjectID) throws(StoreError) -> (kind: ObjectKind, size: UInt64)? {
+        guard let file = try open(oid) else { return nil }
+        let header = try front(oid, file).header
+        return (header.kind, header.size)
+    }
+
+    func read(_ oid: ObjectID) throws(StoreError) -> GitObject? {
+        guard let file = try open(oid) else { return nil }
+        let header = try front(oid, file).header
+        guard header.size <= Self.largest, header.size / 1_032 <= UInt64(file.count) else {
+            throw StoreError(
+                .limit, "loose object \(oid) of \(header.size) bytes is too large to hold")
+        }
+        let total = header.length + Int(header.size)
+        let content = [UInt8](unsafeUninitializedCapacity: total) { buffer, count in
+            let output = UnsafeMutableRawBufferPointer(
+                rebasing: UnsafeMutableRawBufferPointer(buffer)[..<total])
+            let done = Inflater.withShared { $0.inflate(file.unsafeBytes, into: output) }
+            count = done == nil ? 0 : total
+        }
+        guard content.count == total else { throw corrupt(oid, "corrupt zlib stream") }
+        let object = GitObject(kind: header.kind, content: Array(content[header.length...]))
+        guard try identify(object, format) == oid else { throw corrupt(oid, "its hash is another") }
+        return object
+    }
+
+    /// Hands the content over piece by piece; false where there is no such object.
+    func stream(
+        _ oid: ObjectID, _ sink: (UnsafeRawBufferPointer) throws -> Void
+    ) throws(StoreError) -> Bool {
+        guard let file = try open(oid) else { return false }
+        let header = try front(oid, file).header
+        let stream = InflateStream()
+        let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
+        defer { chunk.deallocate() }
+        var (position, produced) = (0, 0 as UInt64)
+        while !stream.isFinished {
+            let input = UnsafeRawBufferPointer(
+                rebasing: file.unsafeBytes[position...].prefix(1 << 20))
+            let step: (consumed: Int, produced: Int)
+            do throws(ParseError) { step = try stream.inflate(input, into: chunk) } catch {
+                throw corrupt(oid, error.reason)
+            }
+            guard step != (0, 0) || stream.isFinished else {
+                throw corrupt(oid, "corrupt zlib stream")
+            }
+            let skipped = min(
+                step.produced,
+                Int(clamping: UInt64(header.length) &- min(UInt64(header.length), produced)))
+            produced += UInt64(step.produced)
+            position += step.consumed
+            file.forget(UnsafeRawBufferPointer(rebasing: file.unsafeBytes[..<position]))
+            do {
+                try sink(UnsafeRawBufferPointer(rebasing: chunk[skipped ..< step.produced]))
+            } catch {
+                throw (error as? StoreError) ?? StoreError(.system, "\(error)", cause: error)
+            }
+        }
+        guard produced == UInt64(header.length) + header.size else {
+            throw corrupt(oid, "wrong size")
+        }
+        return true
+    }
+
+    private struct Header {
+        let kind: ObjectKind
+        let size: UInt64
+        /// Bytes of the header, the NUL included.
+        let length: Int
+    }
+
+    private func front(
+        _ oid: ObjectID, _ file: MappedFile
+    ) throws(StoreError) -> (header: Header, stream: InflateStream) {
+        var bytes = [UInt8](repeating: 0, count: Self.headerLimit)
+        let stream = InflateStream()
+        do throws(ParseError) {
+            let result = bytes.withUnsafeMutableBytes { output in
+                Result { () throws(ParseError) in
+                    try stream.inflate(
+                        UnsafeRawBufferPointer(rebasing: file.unsafeBytes.prefix(1 << 12)),
+                        into: output)
+                }
+            }
+            let count = try result.get().produced
+            return (try Self.parse(Array(bytes.prefix(count))), stream)
+        } catch {
+            throw corrupt(oid, error.reason)
+        }
+    }
+
+    private static func parse(_ bytes: [UInt8]) throws(ParseError) -> Header {
+        var cursor = ByteCursor(bytes.span)
+        let name = ByteString(try cursor.read(until: 0x20))
+        guard let kind = ObjectKind(name: name.bytes) else {
+            throw ParseError("unknown kind of object", at: 0)
+        }
+        let digits = ByteString(try cursor.read(until: 0)).bytes
+        guard !digits.isEmpty, digits.count == 1 || digits[0] != 0x30,
+            digits.allSatisfy({ (0x30 ... 0x39).contains($0) }),
+            let size = UInt64(String(decoding: digits, as: UTF8.self))
+        else { throw ParseError("malformed size", at: name.count) }
+        return Header(kind: kind, size: size, length: cursor.offset)
+    }
+
+    private func corrupt(_ oid: ObjectID, _ reason: String) -> StoreError {
+        StoreError(.corrupt, "loose object \(oid) is corrupt: \(reason)")
+    }
+
+    // MARK: Writing
+
+    /// Stores an object whose id is known; one that is there already stays as it is.
+    func write(_ oid: ObjectID, _ kind: ObjectKind, _ content: [UInt8]) throws(StoreError) {
+        let header = kind.header(size: UInt64(content.count))
+        let stream = try (header + content).withStoreBytes { bytes throws(StoreError) in
+            try Deflater(level: 1).deflate(bytes)
+        }
+        try place(oid) { file throws(StoreError) in try file.write(stream) }
+    }
+
+    /// Stores what `fill` writes to a new file as the object `oid`.
+    func place(
+        _ oid: ObjectID, _ fill: (borrowing File) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        let path = path(oid)
+        guard !FileSystem.exists(path) else { return }
+        let folder = path.dropLast(oid.format.hexCount - 1)
+        try FileSystem.createDirectory(folder)
+        let file = try FileSystem.createTemporary(in: folder, prefix: "tmp_obj_")
+        do throws(StoreError) {
+            try fill(file)
+            try file.sync()
+            guard fchmod(file.descriptor, FileSystem.underUmask(0o444)) == 0 else {
+                throw .system("chmod", file.path)
+            }
+            try FileSystem.rename(file.path, to: path)
+        } catch {
+            try? FileSystem.remove(file.path)
+            throw error
+        }
+    }
+
+    // MARK: Listing
+
+    /// The ids of all loose objects, or of those whose first byte is `first`, in no order.
+    func oids(firstByte: UInt8? = nil) throws(StoreError) -> [ObjectID] {
+        var found: [ObjectID] = []
+        let folders = firstByte.map { byte in
+            [ByteString(ObjectID.hex(byte))]
+        }
+        let all = if let folders { folders } else { try FileSystem.list(directory) }
+        for folder in all where folder.count == 2 {
+            guard FileSystem.isDirectory(directory / folder) else { continue }
+            for name in try FileSystem.list(directory / folder) {
+                if let oid = ObjectID(hex: folder + name), oid.format == format {
+                    found.append(oid)
+                }
+            }
+        }
+        return found
+    }
+}
+
+extension ObjectID {
+    /// One byte in hex.
+    fileprivate static func hex(_ byte: UInt8) -> String {
+        (byte < 16 ? "0" : "") + String(byte, radix: 16)
+    }
+}
+
+/// The id of an object in memory.
+func identify(_ object: GitObject, _ format: ObjectFormat) throws(StoreError) -> ObjectID {
+    do throws(CollisionError) {
+        return try ObjectHasher.hash(object.kind, object.content, format)
+    } catch {
+        throw StoreError(.collision, "\(error)", cause: error)
+    }
+}

@@ -1,0 +1,91 @@
+public import GitCore
+
+#if canImport(Glibc)
+    package import Glibc
+#elseif canImport(Darwin)
+    package import Darwin
+#elseif canImport(Musl)
+    package import Musl
+#endif
+
+/// A pack of which every object is verified and named, not yet in its place.
+public final class IndexedPack {
+    /// The pack's trailer: the hash of its bytes.
+    public let trailer: ObjectID
+    /// Objects that were added to a thin pack to complete it.
+    public let addedBases: Int
+    /// What objects of the pack point to that it does not hold, sorted; gitlinks do not count. Empty
+    /// too where the indexer was told not to look.
+    public let missingLinks: [ObjectID]
+
+    private let file: PackFile
+    let table: PackEntryTable
+    /// Rows in the order of their ids.
+    let order: [UInt32]
+
+    init(
+        file: PackFile, table: PackEntryTable, trailer: ObjectID, addedBases: Int,
+        missingLinks: [ObjectID]
+    ) {
+        self.file = file
+        self.table = table
+        self.trailer = trailer
+        self.addedBases = addedBases
+        self.missingLinks = missingLinks
+        order = table.rowsByObjectID()
+    }
+
+    public var objectCount: Int { table.count }
+
+    /// Whether the pack holds an object.
+    public func contains(_ oid: ObjectID) -> Bool {
+        let low = order.partitionPoint { table.objectID(row: Int($0)) < oid }
+        return low < order.count && table.objectID(row: Int(order[low])) == oid
+    }
+
+    /// The bytes of the index file.
+    public func indexBytes() -> [UInt8] {
+        PackIndexWriter(table: table, order: order, trailer: trailer).index()
+    }
+
+    /// The bytes of the reverse index file.
+    public func reverseIndexBytes() -> [UInt8] {
+        PackIndexWriter(table: table, order: order, trailer: trailer).reverseIndex()
+    }
+
+    /// Puts the pack, its reverse index and last its index into a `pack` directory, so that it is seen
+    /// only once all is there; says the path without its ending.
+    ///
+    /// - Parameter keep: content of a `.keep` file, which stops Git's maintenance from repacking it.
+    @discardableResult
+    public func install(
+        in directory: ByteString, keep: ByteString? = nil
+    ) throws(StoreError) -> ByteString {
+        let base = directory / ByteString("pack-\(trailer.hex)")
+        if let keep { try Self.write(keep.bytes, to: base + ".keep", mode: 0o600) }
+        try file.install(as: base + ".pack")
+        try Self.write(reverseIndexBytes(), to: base + ".rev", mode: 0o444)
+        try Self.write(indexBytes(), to: base + ".idx", mode: 0o444)
+        return base
+    }
+
+    /// Writes a file that goes with a pack: whole and on the disk before it has its name.
+    package static func write(
+        _ bytes: [UInt8], to path: ByteString, mode: mode_t
+    ) throws(StoreError) {
+        let directory = ByteString(path.bytes[..<(path.bytes.lastIndex(of: 0x2f) ?? 0)])
+        let file = try FileSystem.createTemporary(
+            in: directory.isEmpty ? "." : directory, prefix: "tmp_idx_")
+        do throws(StoreError) {
+            try file.write(bytes)
+            try file.sync()
+            guard fchmod(file.descriptor, FileSystem.underUmask(mode)) == 0 else {
+                throw .system("chmod", file.path)
+            }
+            try FileSystem.rename(file.path, to: path)
+        } catch {
+            try? FileSystem.remove(file.path)
+            throw error
+        }
+    }
+}

@@ -1,0 +1,296 @@
+internal import GitCore
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// A pack with its index, to read objects from.
+final class Pack: Sendable {
+    let index: PackIndexFile
+    /// The path of the `.pack` file.
+    let path: ByteString
+    private let format: ObjectFormat
+    private let cache: DeltaBaseCache
+    private let file: MappedFile
+    private let limits = PackLimits()
+
+    /// Opens `<base>.pack` and `<base>.idx`.
+    init(_ base: ByteString, _ format: ObjectFormat, cache: DeltaBaseCache) throws(StoreError) {
+        path = base + ".pack"
+        self.format = format
+        self.cache = cache
+        index = try PackIndexFile(base + ".idx", format)
+        file = try MappedFile(path)
+        do throws(ParseError) {
+            let header = try PackHeader(parsing: file.unsafeBytes.span)
+            guard Int(header.entryCount) == index.count else {
+                throw ParseError("its index is for another number of objects", at: 8)
+            }
+            guard file.count >= PackHeader.length + format.byteCount else {
+                throw ParseError("unexpected end", at: file.count)
+            }
+        } catch {
+            throw StoreError("pack '\(path)'", error)
+        }
+        let trailer = ObjectID(
+            raw: UnsafeRawBufferPointer(
+                rebasing: file.unsafeBytes[(file.count - format.byteCount)...]), format)
+        guard trailer == index.packTrailer else {
+            throw StoreError(.corrupt, "pack '\(path)' does not match its index")
+        }
+    }
+
+    /// How many bytes each entry takes in the pack is known by where the next one begins.
+    private let order = Mutex<[(offset: UInt64, row: Int)]>([])
+
+    /// Bytes that the entry at `offset` takes in the pack.
+    func packedSize(at offset: UInt64) throws(StoreError) -> UInt64 {
+        let order = try inPackOrder()
+        let next = order.partitionPoint { $0.offset <= offset }
+        let end = UInt64(file.count - format.byteCount)
+        return (next < order.count ? min(order[next].offset, end) : end) &- offset
+    }
+
+    /// The id of the entry at `offset`.
+    func oid(at offset: UInt64) throws(StoreError) -> ObjectID? {
+        let order = try inPackOrder()
+        let position = order.partitionPoint { $0.offset < offset }
+        guard position < order.count, order[position].offset == offset else { return nil }
+        return index.oid(row: order[position].row)
+    }
+
+    private func inPackOrder() throws(StoreError) -> [(offset: UInt64, row: Int)] {
+        let result = order.withLock { order in
+            Result { () throws(StoreError) in
+                if order.isEmpty { order = try index.rowsInPackOrder() }
+                return order
+            }
+        }
+        return try result.get()
+    }
+
+    /// What an entry's header says, and where its stream begins.
+    struct Entry {
+        let header: PackEntryHeader
+        let offset: UInt64
+        let stream: UnsafeRawBufferPointer
+    }
+
+    func entry(at offset: UInt64) throws(StoreError) -> Entry {
+        let end = file.count - format.byteCount
+        guard offset >= UInt64(PackHeader.length), offset < UInt64(end) else {
+            throw fault(offset, ParseError("offset outside the pack", at: 0))
+        }
+        let bytes = UnsafeRawBufferPointer(rebasing: file.unsafeBytes[Int(offset) ..< end])
+        do throws(ParseError) {
+            let header = try PackEntryHeader(parsing: bytes, format)
+            let stream = UnsafeRawBufferPointer(rebasing: bytes[header.length...])
+            return Entry(header: header, offset: offset, stream: stream)
+        } catch {
+            throw fault(offset, error)
+        }
+    }
+
+    /// The entry that a delta is based on; nil for an object in full.
+    func base(of entry: Entry) throws(StoreError) -> Entry? {
+        switch entry.header.base {
+        case .none: return nil
+        case .distance(let distance):
+            guard distance < entry.offset else {
+                throw fault(entry.offset, ParseError("delta base before the pack", at: 0))
+            }
+            return try self.entry(at: entry.offset - distance)
+        case .oid(let oid):
+            guard let row = index.row(of: oid) else {
+                throw StoreError(
+                    .corrupt,
+                    "pack '\(path)': base \(oid) of the entry at \(entry.offset) is missing")
+            }
+            return try self.entry(at: index.offset(row: row))
+        }
+    }
+
+    /// The object whose entry begins at `offset`.
+    func object(at offset: UInt64) throws(StoreError) -> GitObject {
+        var chain: [Entry] = []
+        var (entry, object) = (try self.entry(at: offset), nil as GitObject?)
+        while true {
+            if let cached = cache.object(key(entry.offset)) {
+                object = cached
+                break
+            }
+            guard let base = try base(of: entry) else { break }
+            chain.append(entry)
+            // A chain longer than the pack has entries goes round in a circle.
+            guard chain.count <= index.count else {
+                throw fault(offset, ParseError("delta is based on itself", at: 0))
+            }
+            entry = base
+        }
+        var result = if let object { object } else { try whole(entry) }
+        if !chain.isEmpty, object == nil { cache.insert(result, key(entry.offset)) }
+        for (number, delta) in chain.reversed().enumerated() {
+            result = try apply(delta, to: result)
+            if number < chain.count - 1 { cache.insert(result, key(delta.offset)) }
+        }
+        return result
+    }
+
+    private func key(_ offset: UInt64) -> DeltaBaseCache.Key {
+        DeltaBaseCache.Key(pack: ObjectIdentifier(self), offset: offset)
+    }
+
+    private func whole(_ entry: Entry) throws(StoreError) -> GitObject {
+        guard case .none(let kind) = entry.header.base else {
+            throw fault(entry.offset, ParseError("not an object in full", at: 0))
+        }
+        return GitObject(kind: kind, content: try inflate(entry))
+    }
+
+    private func apply(_ entry: Entry, to base: GitObject) throws(StoreError) -> GitObject {
+        let bytes = try inflate(entry)
+        do throws(ParseError) {
+            let content = try bytes.applied(to: base.content, limit: limits.deltaObjectSize)
+            return GitObject(kind: base.kind, content: content)
+        } catch {
+            throw fault(entry.offset, error)
+        }
+    }
+
+    private func inflate(_ entry: Entry) throws(StoreError) -> [UInt8] {
+        // No more than a thousand times what is there: deflate can do no better.
+        guard entry.header.size <= limits.deltaObjectSize,
+            entry.header.size / 1_032 <= UInt64(entry.stream.count)
+        else {
+            throw StoreError(
+                .limit,
+                "pack '\(path)': object of \(entry.header.size) bytes at \(entry.offset) is too large "
+                    + "to hold")
+        }
+        let size = Int(entry.header.size)
+        let content = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+            let output = UnsafeMutableRawBufferPointer(buffer)
+            let done = Inflater.withShared { $0.inflate(entry.stream, into: output) != nil }
+            count = done ? size : 0
+        }
+        if content.count == size { return content }
+        return try inflateBySteps(entry, size)
+    }
+
+    /// For streams that libdeflate refuses: zlib takes some of them, or says what is wrong.
+    private func inflateBySteps(_ entry: Entry, _ size: Int) throws(StoreError) -> [UInt8] {
+        var content: [UInt8] = []
+        try stream(entry) { content.append(contentsOf: $0) }
+        return content
+    }
+
+    /// Inflates an object in full, or a delta, piece by piece.
+    func stream(
+        _ entry: Entry, _ sink: (UnsafeRawBufferPointer) throws -> Void
+    ) throws(StoreError) {
+        let stream = InflateStream()
+        let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
+        defer { chunk.deallocate() }
+        var (position, produced) = (0, 0 as UInt64)
+        while !stream.isFinished {
+            let input = UnsafeRawBufferPointer(
+                rebasing: entry.stream[position...].prefix(Self.streamWindow))
+            let step: (consumed: Int, produced: Int)
+            do throws(ParseError) { step = try stream.inflate(input, into: chunk) } catch {
+                throw fault(entry.offset, error)
+            }
+            produced += UInt64(step.produced)
+            guard produced <= entry.header.size, step != (0, 0) || stream.isFinished else {
+                throw fault(entry.offset, ParseError("corrupt zlib stream", at: position))
+            }
+            do { try sink(UnsafeRawBufferPointer(rebasing: chunk[..<step.produced])) } catch {
+                throw (error as? StoreError) ?? StoreError(.system, "\(error)", cause: error)
+            }
+            position += step.consumed
+            file.forget(UnsafeRawBufferPointer(rebasing: entry.stream[..<position]))
+        }
+        guard produced == entry.header.size else {
+            throw fault(entry.offset, ParseError("object is shorter than declared", at: position))
+        }
+    }
+
+    private static let streamWindow = 1 << 20
+
+    /// Kind and size of the object at `offset`, found without rebuilding it.
+    func header(at offset: UInt64) throws(StoreError) -> (kind: ObjectKind, size: UInt64) {
+        var entry = try self.entry(at: offset)
+        let size = try resultSize(entry)
+        var steps = 0
+        while true {
+            if case .none(let kind) = entry.header.base { return (kind, size) }
+            guard let base = try base(of: entry), steps <= index.count else {
+                throw fault(offset, ParseError("delta is based on itself", at: 0))
+            }
+            steps += 1
+            entry = base
+        }
+    }
+
+    /// The size that a delta declares for its result stands in its first bytes.
+    private func resultSize(_ entry: Entry) throws(StoreError) -> UInt64 {
+        if case .none = entry.header.base { return entry.header.size }
+        var front = [UInt8](repeating: 0, count: Int(min(entry.header.size, 20)))
+        do throws(ParseError) {
+            let result = front.withUnsafeMutableBytes { output in
+                Result { () throws(ParseError) in
+                    try InflateStream().inflate(
+                        UnsafeRawBufferPointer(rebasing: entry.stream.prefix(256)), into: output)
+                }
+            }
+            let produced = try result.get().produced
+            return try Array(front.prefix(produced)).deltaResultSize()
+        } catch {
+            throw fault(entry.offset, error)
+        }
+    }
+
+    private func fault(_ offset: UInt64, _ error: ParseError) -> StoreError {
+        StoreError("pack '\(path)', entry at byte \(offset)", error)
+    }
+}
+
+extension [UInt8] {
+    /// The result of the delta that these bytes are.
+    fileprivate func applied(to base: [UInt8], limit: UInt64) throws(ParseError) -> [UInt8] {
+        let result = withUnsafeBytes { bytes in
+            Result { () throws(ParseError) -> [UInt8] in
+                let delta = try Delta(parsing: bytes)
+                guard delta.resultSize <= limit else {
+                    throw ParseError("delta makes \(delta.resultSize) bytes, over the limit", at: 0)
+                }
+                var failure: ParseError?
+                let content = [UInt8](unsafeUninitializedCapacity: Int(delta.resultSize)) {
+                    out, count in
+                    let output = UnsafeMutableRawBufferPointer(
+                        rebasing: UnsafeMutableRawBufferPointer(out)[..<Int(delta.resultSize)])
+                    base.withUnsafeBytes { base in
+                        do throws(ParseError) { try delta.apply(to: base, into: output) } catch {
+                            failure = error
+                        }
+                    }
+                    count = failure == nil ? Int(delta.resultSize) : 0
+                }
+                if let failure { throw failure }
+                return content
+            }
+        }
+        return try result.get()
+    }
+
+    fileprivate func deltaResultSize() throws(ParseError) -> UInt64 {
+        let result = withUnsafeBytes { bytes in
+            Result { () throws(ParseError) in try Delta(parsing: bytes).resultSize }
+        }
+        return try result.get()
+    }
+}

@@ -1,0 +1,126 @@
+internal import GitCore
+
+/// What is known of each entry of a pack while it is being indexed: about 40 bytes an entry with
+/// 20-byte ids. Rows are in pack order.
+struct PackEntryTable {
+    let format: ObjectFormat
+
+    /// Where each entry begins in the pack; one more element, where the last one ends, once complete.
+    private(set) var offsets: [UInt64] = []
+    /// CRC-32 of each entry's bytes in the pack.
+    private(set) var crcs: [UInt32] = []
+    /// The type as in the entry's header (6 and 7 for deltas) below, the kind found out, in the high
+    /// four bits.
+    private(set) var types: [UInt8] = []
+    private(set) var headerLengths: [UInt8] = []
+    /// For an OFS_DELTA the row of its base; for a REF_DELTA its number in ``refBases``.
+    private(set) var bases: [UInt32] = []
+    /// The ids, `format.byteCount` bytes each; zeros while unknown.
+    var oids: [UInt8] = []
+    /// The bases that REF_DELTA entries name, with the entries' rows.
+    private(set) var refBases: [(oid: ObjectID, row: UInt32)] = []
+
+    static let ofsDelta: UInt8 = 6
+    static let refDelta: UInt8 = 7
+
+    init(_ format: ObjectFormat) { self.format = format }
+
+    var count: Int { types.count }
+
+    /// Adds an entry; its CRC and id come later.
+    mutating func append(
+        offset: UInt64, _ header: PackEntryHeader
+    ) throws(ParseError) {
+        let row = UInt32(truncatingIfNeeded: count)
+        switch header.base {
+        case .none(let kind):
+            types.append(kind.rawValue | kind.rawValue << 4)
+            bases.append(0)
+        case .distance(let distance):
+            guard distance <= offset, let base = self.row(at: offset - distance) else {
+                throw ParseError("delta base offset is not that of an entry", at: offset)
+            }
+            types.append(Self.ofsDelta)
+            bases.append(UInt32(truncatingIfNeeded: base))
+        case .oid(let oid):
+            types.append(Self.refDelta)
+            bases.append(UInt32(truncatingIfNeeded: refBases.count))
+            refBases.append((oid, row))
+        }
+        offsets.append(offset)
+        headerLengths.append(UInt8(header.length))
+        crcs.append(0)
+        oids.append(contentsOf: repeatElement(0, count: format.byteCount))
+    }
+
+    /// Adds an object in full that is known already.
+    mutating func append(
+        whole kind: ObjectKind, _ oid: ObjectID, offset: UInt64, headerLength: Int, crc: UInt32
+    ) {
+        types.append(kind.rawValue | kind.rawValue << 4)
+        bases.append(0)
+        offsets.append(offset)
+        headerLengths.append(UInt8(headerLength))
+        crcs.append(crc)
+        oids += oid.rawBytes
+    }
+
+    mutating func setCRC(_ crc: UInt32, row: Int) { crcs[row] = crc }
+
+    /// Ends ``offsets`` with the end of the last entry.
+    mutating func close(at end: UInt64) { offsets.append(end) }
+
+    /// Takes the end off again, for entries to be added.
+    mutating func reopen() { offsets.removeLast() }
+
+    mutating func setObjectID(_ oid: ObjectID, row: Int) {
+        oids.withUnsafeMutableBytes { buffer in
+            let start = row * format.byteCount
+            oid.write(
+                to: UnsafeMutableRawBufferPointer(
+                    rebasing: buffer[start ..< start + format.byteCount]))
+        }
+    }
+
+    func objectID(row: Int) -> ObjectID {
+        oids.withUnsafeBytes { buffer in
+            ObjectID(
+                raw: UnsafeRawBufferPointer(rebasing: buffer[(row * format.byteCount)...]), format)
+        }
+    }
+
+    func isDelta(_ row: Int) -> Bool { types[row] & 15 >= Self.ofsDelta }
+
+    /// The kind; nil for a delta that is not resolved yet.
+    func kind(row: Int) -> ObjectKind? { ObjectKind(rawValue: types[row] >> 4) }
+
+    mutating func setKind(_ kind: ObjectKind, row: Int) {
+        types[row] = types[row] & 15 | kind.rawValue << 4
+    }
+
+    /// The row of the entry that begins at `offset`.
+    func row(at offset: UInt64) -> Int? {
+        let low = offsets.partitionPoint { $0 < offset }
+        return low < count && offsets[low] == offset ? low : nil
+    }
+
+    /// The rows in the order of their ids: the order of an index.
+    func rowsByObjectID() -> [UInt32] {
+        let width = format.byteCount
+        return oids.withUnsafeBytes { bytes in
+            // Sorting pairs of a prefix and a row touches the ids only where prefixes are equal.
+            var keys: [(prefix: UInt64, row: UInt32)] = (0 ..< count).map { row in
+                let prefix = bytes.loadUnaligned(fromByteOffset: row * width, as: UInt64.self)
+                return (UInt64(bigEndian: prefix), UInt32(truncatingIfNeeded: row))
+            }
+            keys.sort { a, b in
+                if a.prefix != b.prefix { return a.prefix < b.prefix }
+                let first = bytes[(Int(a.row) * width) ..< ((Int(a.row) + 1) * width)]
+                let second = bytes[(Int(b.row) * width) ..< ((Int(b.row) + 1) * width)]
+                if first.elementsEqual(second) { return a.row < b.row }
+                return first.lexicographicallyPrecedes(second)
+            }
+            return keys.map(\.row)
+        }
+    }
+}

@@ -1,0 +1,205 @@
+public import GitCore
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Takes a pack in as it arrives, verifies every object of it, and makes its index.
+///
+/// Feed it with ``append(_:)``, then call ``finish()``, then ``IndexedPack/install(in:keep:)``. One
+/// thread at a time may call these; ``progress`` and ``cancel()`` are for any. What is not installed is
+/// removed when the objects are let go of.
+public final class PackIndexer {
+    public struct Options: Sendable {
+        /// Threads that compute; the caller's own comes on top while the pack arrives.
+        public var threads = Workers.processorCount
+        public var limits = PackLimits()
+        /// Bytes of deltas that may be kept from the first pass for the second.
+        public var deltaBudget = 64 << 20
+        /// Whether to find what objects point to that the pack does not hold.
+        public var findsMissingLinks = true
+        /// Where the bases of a thin pack are, to be added to it; nil refuses a thin pack.
+        public var thinBases: ObjectDatabase?
+
+        public init() {}
+    }
+
+    public let progress = PackProgress()
+
+    private let options: Options
+    private let format: ObjectFormat
+    private let file: PackFile
+    private let collectors: [LinkCollector]
+    private let parser: PackStreamParser
+    private let isCancelled = CancellationFlag()
+
+    /// Begins a pack, which goes to a temporary file in `directory`.
+    public convenience init(
+        directory: ByteString, format: ObjectFormat, options: Options = Options()
+    ) throws(StoreError) {
+        self.init(try PackFile(temporaryIn: directory), format, options)
+    }
+
+    /// Indexes the pack at `path`, which stays as it is. The caller feeds its bytes all the same.
+    package convenience init(
+        existing path: ByteString, format: ObjectFormat, options: Options = Options()
+    ) throws(StoreError) {
+        self.init(try PackFile(existing: path), format, options)
+    }
+
+    private init(_ file: PackFile, _ format: ObjectFormat, _ options: Options) {
+        self.file = file
+        self.format = format
+        self.options = options
+        let threads = max(1, options.threads)
+        collectors = (0 ..< threads).map { _ in
+            LinkCollector(format, isActive: options.findsMissingLinks)
+        }
+        let hashes = HashQueue(format, collectors: Array(collectors.prefix(max(1, threads - 1))))
+        parser = PackStreamParser(
+            format, limits: options.limits, deltaBudget: options.deltaBudget, hashes: hashes,
+            progress: progress)
+    }
+
+    /// Asks it to stop: what runs throws ``StoreError/Code/cancelled`` soon.
+    public func cancel() { isCancelled.set() }
+
+    /// Something that any thread may call to cancel.
+    public var canceller: @Sendable () -> Void { { [isCancelled] in isCancelled.set() } }
+
+    /// Takes in the next bytes of the pack.
+    public func append(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
+        try isCancelled.check()
+        try file.append(bytes)
+        try parser.append(bytes)
+    }
+
+    /// Takes in the next bytes of the pack.
+    public func append(_ bytes: [UInt8]) throws(StoreError) {
+        let result = bytes.withUnsafeBytes { buffer in
+            Result { () throws(StoreError) in try append(buffer) }
+        }
+        try result.get()
+    }
+
+    /// Says that all bytes have come; rebuilds all deltas and sorts the index.
+    ///
+    /// - Throws: ``StoreError/Code/corrupt`` for anything wrong with the pack.
+    public func finish() throws(StoreError) -> IndexedPack {
+        try parser.finish()
+        guard var trailer = parser.trailer else {
+            throw StoreError(.corrupt, "pack has no trailer")
+        }
+        var (table, deltas) = parser.takeResult()
+        defer { deltas.removeAll() }
+        let received = table.count
+        try resolve(&table, deltas)
+        while let missing = unresolvedBases(table), !missing.isEmpty {
+            try complete(&table, with: missing)
+            try resolve(&table, deltas)
+        }
+        if table.count > received {
+            trailer = try file.rewriteEnds(entryCount: UInt32(table.count), format)
+        }
+        return IndexedPack(
+            file: file, table: table, trailer: trailer, addedBases: table.count - received,
+            missingLinks: missingLinks(table))
+    }
+
+    private func resolve(_ table: inout PackEntryTable, _ deltas: DeltaStore) throws(StoreError) {
+        guard (0 ..< table.count).contains(where: { table.kind(row: $0) == nil }) else { return }
+        let resolver = DeltaResolver(
+            table, deltas, pack: try PackReader(file.path), limits: options.limits,
+            collectors: collectors, progress: progress,
+            isCancelled: { [isCancelled] in isCancelled.isSet })
+        try resolver.run(into: &table)
+    }
+
+    // MARK: Thin packs
+
+    /// The bases by id that unresolved deltas wait for and the pack does not hold; nil if all is
+    /// resolved.
+    private func unresolvedBases(_ table: PackEntryTable) -> [ObjectID]? {
+        let waiting = table.refBases.filter { table.kind(row: Int($0.row)) == nil }
+        guard !waiting.isEmpty else { return nil }
+        return Set(waiting.map(\.oid)).sorted()
+    }
+
+    private func complete(
+        _ table: inout PackEntryTable, with bases: [ObjectID]
+    ) throws(StoreError) {
+        let deflater = Deflater()
+        var found = 0
+        table.reopen()
+        for oid in bases {
+            guard let base = try externalBase(oid) else { continue }
+            found += 1
+            let stream = try base.content.withStoreBytes { bytes throws(StoreError) in
+                try deflater.deflate(bytes)
+            }
+            let header = PackEntryHeader.encode(base.kind, size: UInt64(base.content.count))
+            try append(oid, base.kind, header + stream, headerLength: header.count, &table)
+        }
+        table.close(at: file.end(format))
+        guard found > 0 else {
+            throw StoreError(
+                .corrupt,
+                "pack has unresolved deltas: base \(bases[0]) is neither in it nor in the repository"
+            )
+        }
+    }
+
+    private func externalBase(_ oid: ObjectID) throws(StoreError) -> GitObject? {
+        guard let store = options.thinBases else { return nil }
+        do throws(StoreError) { return try store.read(oid) } catch  where error.code == .notFound {
+            return nil
+        }
+    }
+
+    private func append(
+        _ oid: ObjectID, _ kind: ObjectKind, _ bytes: [UInt8], headerLength: Int,
+        _ table: inout PackEntryTable
+    ) throws(StoreError) {
+        let offset = try file.appendEntry(bytes, format)
+        let crc = bytes.withUnsafeBytes { crc32(0, $0) }
+        table.append(whole: kind, oid, offset: offset, headerLength: headerLength, crc: crc)
+    }
+
+    // MARK: Connectivity
+
+    private func missingLinks(_ table: PackEntryTable) -> [ObjectID] {
+        var missing: Set<ObjectID> = []
+        let links = collectors.reduce(into: Set<ObjectID>()) { $0.formUnion($1.links) }
+        guard !links.isEmpty else { return [] }
+        let held = Set((0 ..< table.count).map(table.objectID))
+        for oid in links where !held.contains(oid) { missing.insert(oid) }
+        return missing.sorted()
+    }
+}
+
+/// Whether to stop, told from one thread to others.
+final class CancellationFlag: Sendable {
+    private let flag = Atomic(false)
+    var isSet: Bool { flag.load(ordering: .relaxed) }
+    func set() { flag.store(true, ordering: .relaxed) }
+    func check() throws(StoreError) {
+        if isSet { throw StoreError(.cancelled, "cancelled") }
+    }
+}
+
+extension [UInt8] {
+    /// `withUnsafeBytes` for bodies that throw this module's error.
+    func withStoreBytes<Result>(
+        _ body: (UnsafeRawBufferPointer) throws(StoreError) -> Result
+    ) throws(StoreError) -> Result {
+        let result = withUnsafeBytes { bytes in
+            Swift.Result { () throws(StoreError) in try body(bytes) }
+        }
+        return try result.get()
+    }
+}

@@ -1,0 +1,120 @@
+internal import GitCore
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// A pack file that is read by position: what it reads stays out of this process's memory, which a
+/// mapping of a large pack would fill.
+final class PackReader: Sendable {
+    private let file: File
+
+    init(_ path: ByteString) throws(StoreError) { file = try File(path, O_RDONLY) }
+
+    /// Fills `buffer` from `offset`; the file must have that much.
+    func read(
+        into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
+    ) throws(StoreError) {
+        guard try file.read(into: buffer, at: offset) == buffer.count else {
+            throw StoreError(.corrupt, "'\(file.path)' is shorter than it was")
+        }
+    }
+}
+
+/// Reads the entries of a pack that is being indexed. One a thread.
+final class PackEntryReader {
+    private let pack: PackReader
+    private let table: PackEntryTable
+    private let limits: PackLimits
+    private let inflater = Inflater()
+    private var compressed = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: 1 << 16, alignment: 16)
+    private var inflated = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
+
+    init(_ pack: PackReader, _ table: PackEntryTable, _ limits: PackLimits) {
+        self.pack = pack
+        self.table = table
+        self.limits = limits
+    }
+
+    deinit {
+        compressed.deallocate()
+        inflated.deallocate()
+    }
+
+    /// The object of an entry that holds it in full, in a buffer of `pool`.
+    func whole(
+        _ row: Int, _ pool: BufferPool
+    ) throws(StoreError) -> (content: UnsafeMutableRawBufferPointer, count: Int) {
+        let (header, stream) = try load(row)
+        let count = Int(header.size)
+        let content = pool.take(count)
+        do throws(StoreError) {
+            try inflate(row, stream, UnsafeMutableRawBufferPointer(rebasing: content[..<count]))
+        } catch {
+            pool.give(content)
+            throw error
+        }
+        return (content, count)
+    }
+
+    /// The delta of an entry; valid until the next call.
+    func delta(_ row: Int) throws(StoreError) -> UnsafeRawBufferPointer {
+        let (header, stream) = try load(row)
+        let count = Int(header.size)
+        Self.grow(&inflated, to: count)
+        try inflate(row, stream, UnsafeMutableRawBufferPointer(rebasing: inflated[..<count]))
+        return UnsafeRawBufferPointer(rebasing: inflated[..<count])
+    }
+
+    /// Reads an entry that must be small enough to hold.
+    private func load(
+        _ row: Int
+    ) throws(StoreError) -> (header: PackEntryHeader, stream: UnsafeRawBufferPointer) {
+        let start = table.offsets[row]
+        let length = table.offsets[row + 1] - start
+        let limit = limits.deltaObjectSize
+        guard length <= limit else { throw tooLarge(row, length) }
+        Self.grow(&compressed, to: Int(length))
+        let bytes = UnsafeMutableRawBufferPointer(rebasing: compressed[..<Int(length)])
+        try pack.read(into: bytes, at: start)
+        let header: PackEntryHeader
+        do throws(ParseError) {
+            header = try PackEntryHeader(parsing: UnsafeRawBufferPointer(bytes), table.format)
+        } catch { throw fault(row, error) }
+        guard header.size <= limit else { throw tooLarge(row, header.size) }
+        return (header, UnsafeRawBufferPointer(rebasing: bytes.dropFirst(header.length)))
+    }
+
+    private func inflate(
+        _ row: Int, _ stream: UnsafeRawBufferPointer, _ output: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) {
+        if inflater.inflate(stream, into: output) != nil { return }
+        // zlib inflates some streams that libdeflate refuses; the first pass took this one.
+        do throws(ParseError) {
+            let step = try InflateStream().inflate(stream, into: output)
+            guard step.produced == output.count else { throw ParseError("corrupt entry", at: 0) }
+        } catch { throw fault(row, error) }
+    }
+
+    private func fault(_ row: Int, _ error: ParseError) -> StoreError {
+        StoreError("pack entry at byte \(table.offsets[row])", error)
+    }
+
+    private func tooLarge(_ row: Int, _ size: UInt64) -> StoreError {
+        StoreError(
+            .limit,
+            "pack entry at byte \(table.offsets[row]): \(size) bytes are too many to hold for a delta"
+        )
+    }
+
+    private static func grow(_ buffer: inout UnsafeMutableRawBufferPointer, to count: Int) {
+        guard buffer.count < count else { return }
+        buffer.deallocate()
+        buffer = .allocate(byteCount: count + count / 4, alignment: 16)
+    }
+}
