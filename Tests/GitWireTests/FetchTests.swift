@@ -235,7 +235,7 @@ import Testing
     @Test func waitsForDoneIfAsked() throws {
         let fixture = try GitFixture()
         let server = try fixture.advertisement(.v2)
-        guard server.capabilities.has(feature: "wait-for-done", of: "fetch") else { return }
+        try #require(server.capabilities.has(feature: "wait-for-done", of: "fetch"))
         var request = FetchRequest(wants: [try fixture.oid("dev")])
         request.haves = [try fixture.oid("main")]
         request.isDone = false
