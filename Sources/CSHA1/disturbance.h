@@ -13,8 +13,8 @@
 //              are 1 << (b+31),                             word K+15 is 1 << b
 // The 32 vectors here are those an attack could use; each is a bit of a 32-bit set.
 //
-// Trying 32 vectors a block costs 32 hashes. But for its cancellations to succeed in steps 35 to 64,
-// a vector demands that certain pairs of bits of the expanded message be equal, or differ:
+// Trying 32 vectors a block costs 32 hashes. But for its cancellations to succeed in steps 35 to
+// 64, a vector demands that certain pairs of bits of the expanded message be equal, or differ:
 //     bit `low` of W[t]  against  bit `high` of W[t + gap]
 // whatever the attack does elsewhere. A block that breaks one of the vector's conditions cannot be
 // from an attack by it. One block in twenty meets all conditions of some vector; only then is the
@@ -65,7 +65,8 @@ static const csha1_relation csha1_relations[RELATIONS] = {
          AT(60, I0(45) | II0(45)),
          AT(61, I0(46) | II0(46)),
          AT(62, I0(47) | II0(47)),
-         AT(63, I0(48) | II0(48)),}},
+         AT(63, I0(48) | II0(48)),
+     }},
     {.gap = 1, .low = 1, .high = 6, .differ = 1,
      .refutes = {
          AT(35, I2(46) | I2(49)),
@@ -83,17 +84,20 @@ static const csha1_relation csha1_relations[RELATIONS] = {
          AT(47, II2(46)),
          AT(61, I0(43)),
          AT(62, I0(44)),
-         AT(63, I0(45) | II0(45)),}},
+         AT(63, I0(45) | II0(45)),
+     }},
     {.gap = 1, .low = 2, .high = 7, .differ = 1,
      .refutes = {
          AT(61, I2(46) | II2(46)),
          AT(62, I2(47)),
-         AT(63, I2(48)),}},
+         AT(63, I2(48)),
+     }},
     {.gap = 1, .low = 4, .high = 4, .differ = 1,
      .refutes = {
          AT(36, I0(50)),
          AT(37, I0(51)),
-         AT(38, I0(52)),}},
+         AT(38, I0(52)),
+     }},
     {.gap = 1, .low = 6, .high = 1, .differ = 0,
      .refutes = {
          AT(40, I2(50) | II2(49)),
@@ -108,10 +112,12 @@ static const csha1_relation csha1_relations[RELATIONS] = {
          AT(51, I2(51)),
          AT(53, II2(49)),
          AT(54, II2(50)),
-         AT(55, II2(51)),}},
+         AT(55, II2(51)),
+     }},
     {.gap = 1, .low = 6, .high = 6, .differ = 1,
      .refutes = {
-         AT(37, I2(51)),}},
+         AT(37, I2(51)),
+     }},
     {.gap = 1, .low = 29, .high = 29, .differ = 0,
      .refutes = {
          AT(40, I0(44) | I0(47) | I0(48) | II0(46) | II0(47) | II0(56)),
@@ -133,10 +139,12 @@ static const csha1_relation csha1_relations[RELATIONS] = {
          AT(56, II0(49) | II0(52)),
          AT(57, II0(50) | II0(53)),
          AT(58, II0(51) | II0(54)),
-         AT(59, II0(52)),}},
+         AT(59, II0(52)),
+     }},
     {.gap = 2, .low = 1, .high = 1, .differ = 1,
      .refutes = {
-         AT(38, I2(49)),}},
+         AT(38, I2(49)),
+     }},
     {.gap = 2, .low = 4, .high = 4, .differ = 1,
      .refutes = {
          AT(36, II0(52) | II0(54)),
@@ -158,11 +166,13 @@ static const csha1_relation csha1_relations[RELATIONS] = {
          AT(52, II0(50)),
          AT(53, II0(51)),
          AT(54, II0(52)),
-         AT(55, II0(53)),}},
+         AT(55, II0(53)),
+     }},
     {.gap = 2, .low = 4, .high = 29, .differ = 0,
      .refutes = {
          AT(56, II0(54)),
-         AT(57, II0(55)),}},
+         AT(57, II0(55)),
+     }},
     {.gap = 2, .low = 6, .high = 6, .differ = 0,
      .refutes = {
          AT(40, I2(46)),
@@ -177,7 +187,8 @@ static const csha1_relation csha1_relations[RELATIONS] = {
          AT(49, I2(51)),
          AT(51, II2(49)),
          AT(52, II2(50)),
-         AT(53, II2(51)),}},
+         AT(53, II2(51)),
+     }},
     {.gap = 3, .low = 4, .high = 29, .differ = 0,
      .refutes = {
          AT(37, I0(43) | I0(47) | II0(46) | II0(53) | II0(55)),
@@ -198,12 +209,14 @@ static const csha1_relation csha1_relations[RELATIONS] = {
          AT(52, I0(52) | II0(48) | II0(50) | II0(56)),
          AT(53, II0(49) | II0(51)),
          AT(54, II0(50) | II0(52)),
-         AT(55, II0(51) | II0(53)),}},
+         AT(55, II0(51) | II0(53)),
+     }},
     {.gap = 4, .low = 1, .high = 1, .differ = 1,
      .refutes = {
          AT(50, II2(49)),
          AT(51, II2(50)),
-         AT(52, II2(51)),}},
+         AT(52, II2(51)),
+     }},
     {.gap = 4, .low = 3, .high = 28, .differ = 0,
      .refutes = {
          AT(35, I0(51) | II0(47)),
@@ -215,7 +228,8 @@ static const csha1_relation csha1_relations[RELATIONS] = {
          AT(41, II0(53)),
          AT(42, II0(54)),
          AT(43, II0(55)),
-         AT(44, II0(56)),}},
+         AT(44, II0(56)),
+     }},
     {.gap = 4, .low = 4, .high = 29, .differ = 0,
      .refutes = {
          AT(35, I0(45) | I0(48) | II0(47)),
@@ -232,24 +246,28 @@ static const csha1_relation csha1_relations[RELATIONS] = {
          AT(57, II0(53)),
          AT(58, II0(54)),
          AT(59, II0(55)),
-         AT(60, II0(56)),}},
+         AT(60, II0(56)),
+     }},
     {.gap = 4, .low = 5, .high = 30, .differ = 0,
      .refutes = {
          AT(35, I2(51)),
          AT(37, II2(49)),
          AT(38, II2(50)),
-         AT(39, II2(51)),}},
+         AT(39, II2(51)),
+     }},
     {.gap = 5, .low = 0, .high = 30, .differ = 1,
      .refutes = {
          AT(58, I0(43)),
-         AT(59, I0(44)),}},
+         AT(59, I0(44)),
+     }},
     {.gap = 5, .low = 30, .high = 28, .differ = 1,
      .refutes = {
          AT(35, II0(48)),
          AT(36, II0(49)),
          AT(37, II0(50)),
          AT(38, II0(51)),
-         AT(39, II0(52)),}},
+         AT(39, II0(52)),
+     }},
 };
 
 #undef AT

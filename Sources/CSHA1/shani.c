@@ -1,9 +1,9 @@
 // The kernel for the SHA instructions of x86 (SHA-NI), with AVX2 for the conditions.
 //
 // The instructions hold four words in a register, the earliest in the highest lane; a block's 80
-// words are 20 such groups. sha1rnds4 does four steps; what is `e` for them is the `a` of four steps
-// before, rotated, and sha1nexte adds that to the group of words. So the state is two registers:
-// `abcd`, and the `abcd` of four steps before.
+// words are 20 such groups. sha1rnds4 does four steps; what is `e` for them is the `a` of four
+// steps before, rotated, and sha1nexte adds that to the group of words. So, within a block, the
+// state is two registers: `abcd`, and the `abcd` of four steps before.
 #if defined(__x86_64__)
 
 #include <cpuid.h>
