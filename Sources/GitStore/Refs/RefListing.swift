@@ -1,0 +1,174 @@
+public import GitCore
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+extension RefStore {
+    /// Every ref whose name begins with `prefix` (`refs/heads/`; empty for all under `refs/`), sorted
+    /// by name. HEAD is not among them.
+    ///
+    /// - Parameters:
+    ///   - peeling: whether ``RefEntry/peeled`` is worked out; without, no object is looked at.
+    ///   - reporting: is told of each ref that is left out because its name or content is not what it
+    ///     may be, or, when peeling, because its object is missing.
+    /// - Throws: ``StoreError/Code/corrupt`` where packed-refs as a whole cannot be read.
+    public func list(
+        prefix: ByteString, peeling: Bool = true, reporting: (BrokenRef) -> Void = { _ in }
+    ) throws(StoreError) -> [RefEntry] {
+        let prefix = prefix.isEmpty ? "refs/" : prefix
+        // Loose first: a ref that is packed meanwhile is then found in one place at least.
+        let loose = try looseNames(prefix, reporting)
+        var entries: [RefEntry] = []
+        var next = 0
+        func takeLoose(before name: ByteString?) throws(StoreError) {
+            while next < loose.count, name.map({ loose[next].bytes < $0 }) ?? true {
+                if let entry = try looseEntry(loose[next], peeling, reporting) {
+                    entries.append(entry)
+                }
+                next += 1
+            }
+        }
+        if let packed = try packed() {
+            try packed.forEach(prefix: prefix) { record throws(StoreError) in
+                let name = packed.name(record)
+                try takeLoose(before: name)
+                if next < loose.count, loose[next].bytes == name { return true }
+                if let entry = try packedEntry(record, name, packed, peeling, reporting) {
+                    entries.append(entry)
+                }
+                return true
+            }
+        }
+        try takeLoose(before: nil)
+        return entries
+    }
+
+    // MARK: One ref
+
+    private func packedEntry(
+        _ record: PackedRefs.Record, _ bytes: ByteString, _ packed: PackedRefs, _ peeling: Bool,
+        _ reporting: (BrokenRef) -> Void
+    ) throws(StoreError) -> RefEntry? {
+        guard let name = RefName(bytes) else {
+            reporting(BrokenRef(name: bytes, reason: "ignoring ref with broken name \(bytes)"))
+            return nil
+        }
+        if !record.oid.isZero, !peeling || packed.knowsPeeled(record) {
+            return RefEntry(
+                name: name, ref: .direct(record.oid), oid: record.oid,
+                peeled: peeling ? record.peeled : nil)
+        }
+        return try entry(name, .direct(record.oid), record.oid, peeling, reporting)
+    }
+
+    private func looseEntry(
+        _ name: RefName, _ peeling: Bool, _ reporting: (BrokenRef) -> Void
+    ) throws(StoreError) -> RefEntry? {
+        do {
+            // Packed or deleted since the directory was read: then the packed one counts, or none.
+            guard let ref = try read(name) else { return nil }
+            guard let oid = try resolve(name)?.oid else {
+                reporting(
+                    BrokenRef(name: name.bytes, reason: "ignoring dangling symref \(name)"))
+                return nil
+            }
+            return try entry(name, ref, oid, peeling, reporting)
+        } catch  where error.code == .corrupt {
+            reporting(
+                BrokenRef(name: name.bytes, reason: "ignoring broken ref \(name): \(error)"))
+            return nil
+        }
+    }
+
+    private func entry(
+        _ name: RefName, _ ref: Ref, _ oid: ObjectID, _ peeling: Bool,
+        _ reporting: (BrokenRef) -> Void
+    ) throws(StoreError) -> RefEntry? {
+        guard !oid.isZero else {
+            reporting(BrokenRef(name: name.bytes, reason: "ignoring broken ref \(name)"))
+            return nil
+        }
+        guard peeling else { return RefEntry(name: name, ref: ref, oid: oid, peeled: nil) }
+        guard let target = try inspect(oid) else {
+            reporting(
+                BrokenRef(name: name.bytes, reason: "\(name) does not point to a valid object"))
+            return nil
+        }
+        return RefEntry(name: name, ref: ref, oid: oid, peeled: target.peeled)
+    }
+
+    // MARK: Directories
+
+    /// The names of the files under `prefix`, sorted.
+    private func looseNames(
+        _ prefix: ByteString, _ reporting: (BrokenRef) -> Void
+    ) throws(StoreError) -> [RefName] {
+        let slash = prefix.bytes.lastIndex(of: 0x2f).map { $0 + 1 } ?? 0
+        let root: ByteString = "refs/"
+        let start = root.hasPrefix(prefix) ? root : ByteString(prefix.bytes[..<slash])
+        guard start.hasPrefix("refs/"), RefName.isWellFormed(start.dropLast(1)) else { return [] }
+        var names: [RefName] = []
+        var directories = [start]
+        while let directory = directories.popLast() {
+            for (name, kind) in try children(of: directory)
+            where name.hasPrefix(prefix) {
+                if kind == S_IFDIR {
+                    directories.append(name + "/")
+                } else if let name = checked(name, kind, reporting) {
+                    names.append(name)
+                }
+            }
+        }
+        return names.sorted()
+    }
+
+    /// What is in a directory of refs (`refs/heads/`), as whole names, and what each is.
+    private func children(
+        of directory: ByteString
+    ) throws(StoreError) -> [(name: ByteString, kind: mode_t)] {
+        let base = self.directory(of: directory)
+        var found = try entries(base, directory)
+        if directory == "refs/", base != gitDirectory {
+            // A linked work tree's own refs are elsewhere than the shared ones.
+            let own = Self.ownPrefixes.map { $0.dropLast(1) }
+            found.removeAll { own.contains($0.name) }
+            found += try entries(gitDirectory, directory).filter { own.contains($0.name) }
+        }
+        return found
+    }
+
+    private func entries(
+        _ base: ByteString, _ directory: ByteString
+    ) throws(StoreError) -> [(name: ByteString, kind: mode_t)] {
+        let names: [ByteString]
+        do {
+            names = try FileSystem.list(base / directory)
+        } catch  where error.code == .notFound { return [] }
+        return names.compactMap { name in
+            let whole = directory + name
+            guard whole.count <= RefName.maximumLength,
+                let status = FileSystem.status(base / whole, followLinks: false)
+            else { return nil }
+            return (whole, status.st_mode & S_IFMT)
+        }
+    }
+
+    /// The name, if it is one that a ref may have; a lock and what begins with a dot are passed over
+    /// in silence, as by Git.
+    private func checked(
+        _ name: ByteString, _ kind: mode_t, _ reporting: (BrokenRef) -> Void
+    ) -> RefName? {
+        let last = RepositoryLayout.lastComponent(name)
+        if last.hasPrefix(".") || last.hasSuffix(".lock") { return nil }
+        guard kind == S_IFREG || kind == S_IFLNK, let name = RefName(name) else {
+            reporting(BrokenRef(name: name, reason: "ignoring ref with broken name \(name)"))
+            return nil
+        }
+        return name
+    }
+}
