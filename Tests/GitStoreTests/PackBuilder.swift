@@ -1,0 +1,186 @@
+import GitCore
+
+@testable import GitStore
+
+/// Builds packs by hand, right ones and wrong ones.
+struct PackBuilder {
+    private(set) var bytes: [UInt8]
+    private(set) var count: UInt32 = 0
+    /// Where each entry begins.
+    private(set) var offsets: [UInt64] = []
+    let format: ObjectFormat
+
+    init(version: UInt32 = 2, _ format: ObjectFormat = .sha1) {
+        self.format = format
+        bytes = Array("PACK".utf8) + Self.bigEndian(version) + Self.bigEndian(0 as UInt32)
+    }
+
+    static func bigEndian(_ number: some FixedWidthInteger) -> [UInt8] {
+        withUnsafeBytes(of: number.bigEndian) { Array($0) }
+    }
+
+    // MARK: Entries
+
+    /// Adds an object in full; says where its entry begins.
+    @discardableResult
+    mutating func whole(
+        _ kind: ObjectKind, _ content: [UInt8], declared: UInt64? = nil
+    ) -> UInt64 {
+        entry(
+            type: kind.rawValue, size: declared ?? UInt64(content.count), stream: zlib(content))
+    }
+
+    @discardableResult
+    mutating func blob(_ text: String) -> UInt64 { whole(.blob, Array(text.utf8)) }
+
+    /// Adds a delta on the entry that begins at `base`.
+    @discardableResult
+    mutating func delta(on base: UInt64, _ delta: [UInt8], declared: UInt64? = nil) -> UInt64 {
+        self.delta(distance: UInt64(bytes.count) - base, delta, declared: declared)
+    }
+
+    /// Adds a delta on whatever begins `distance` bytes before it.
+    @discardableResult
+    mutating func delta(
+        distance: UInt64, _ delta: [UInt8], declared: UInt64? = nil
+    ) -> UInt64 {
+        entry(
+            type: 6, size: declared ?? UInt64(delta.count), base: Self.distance(distance),
+            stream: zlib(delta))
+    }
+
+    /// Adds a delta on an object that its id names.
+    @discardableResult
+    mutating func delta(
+        on base: ObjectID, _ delta: [UInt8], declared: UInt64? = nil
+    ) -> UInt64 {
+        entry(
+            type: 7, size: declared ?? UInt64(delta.count), base: base.rawBytes,
+            stream: zlib(delta))
+    }
+
+    @discardableResult
+    mutating func entry(
+        type: UInt8, size: UInt64, base: [UInt8] = [], stream: [UInt8]
+    ) -> UInt64 {
+        raw(Self.header(type: type, size: size) + base + stream)
+    }
+
+    /// Adds an entry of any bytes.
+    @discardableResult
+    mutating func raw(_ entry: [UInt8]) -> UInt64 {
+        let offset = UInt64(bytes.count)
+        offsets.append(offset)
+        bytes += entry
+        count += 1
+        return offset
+    }
+
+    /// The pack: its count and its trailer are right unless given.
+    func finished(count: UInt32? = nil, trailer: [UInt8]? = nil) -> [UInt8] {
+        var out = bytes
+        out.replaceSubrange(8 ..< 12, with: Self.bigEndian(count ?? self.count))
+        return trailer.map { out + $0 } ?? Self.sealed(out, format)
+    }
+
+    /// Bytes with their hash at the end.
+    static func sealed(_ body: [UInt8], _ format: ObjectFormat = .sha1) -> [UInt8] {
+        var hasher = PlainHasher(format)
+        hasher.update(body)
+        return body + hasher.finalize().rawBytes
+    }
+
+    /// A pack's bytes with the trailer that they should have.
+    static func resealed(_ pack: [UInt8], _ format: ObjectFormat = .sha1) -> [UInt8] {
+        sealed(Array(pack.dropLast(format.byteCount)), format)
+    }
+
+    // MARK: Parts of entries
+
+    /// Type and size as an entry begins.
+    static func header(type: UInt8, size: UInt64) -> [UInt8] {
+        var rest = size >> 4
+        var out = [type << 4 | UInt8(size & 15)]
+        while rest > 0 {
+            out[out.count - 1] |= 0x80
+            out.append(UInt8(rest & 0x7f))
+            rest >>= 7
+        }
+        return out
+    }
+
+    /// The distance back to a base.
+    static func distance(_ distance: UInt64) -> [UInt8] {
+        var out = [UInt8(distance & 0x7f)]
+        var rest = distance >> 7
+        while rest > 0 {
+            rest -= 1
+            out.insert(UInt8(rest & 0x7f) | 0x80, at: 0)
+            rest >>= 7
+        }
+        return out
+    }
+}
+
+/// A zlib stream of some bytes.
+func zlib(_ content: [UInt8], level: Int32 = 1) -> [UInt8] {
+    let deflater = Deflater(level: level)
+    let stream = content.withUnsafeBytes { bytes in try? deflater.deflate(bytes) }
+    return stream ?? []
+}
+
+/// Builds deltas by hand.
+struct DeltaBuilder {
+    private(set) var bytes: [UInt8]
+
+    init(base: UInt64, result: UInt64) {
+        bytes = Self.size(base) + Self.size(result)
+    }
+
+    static func size(_ size: UInt64) -> [UInt8] {
+        var out: [UInt8] = []
+        var rest = size
+        while rest > 0x7f {
+            out.append(UInt8(rest & 0x7f) | 0x80)
+            rest >>= 7
+        }
+        return out + [UInt8(rest)]
+    }
+
+    func copying(_ offset: UInt32, _ size: UInt32) -> DeltaBuilder {
+        var opcode: UInt8 = 0x80
+        var arguments: [UInt8] = []
+        for index in 0 ..< 4 {
+            let byte = UInt8(truncatingIfNeeded: offset >> UInt32(8 * index))
+            if byte != 0 { opcode |= 1 << UInt8(index); arguments.append(byte) }
+        }
+        for index in 0 ..< 3 where size != 0x10000 {
+            let byte = UInt8(truncatingIfNeeded: size >> UInt32(8 * index))
+            if byte != 0 { opcode |= 0x10 << UInt8(index); arguments.append(byte) }
+        }
+        return adding([opcode] + arguments)
+    }
+
+    func inserting(_ literal: [UInt8]) -> DeltaBuilder {
+        adding([UInt8(literal.count)] + literal)
+    }
+
+    func adding(_ more: [UInt8]) -> DeltaBuilder {
+        var copy = self
+        copy.bytes += more
+        return copy
+    }
+
+    /// A delta that appends `text` to a base of `count` bytes.
+    static func appending(_ text: String, to count: Int) -> [UInt8] {
+        DeltaBuilder(base: UInt64(count), result: UInt64(count + text.utf8.count))
+            .copying(0, UInt32(count)).inserting(Array(text.utf8)).bytes
+    }
+}
+
+/// The id of an object.
+func oid(_ kind: ObjectKind, _ content: [UInt8], _ format: ObjectFormat = .sha1) -> ObjectID {
+    (try? ObjectHasher.hash(kind, content, format)) ?? .zero(format)
+}
+
+func oid(blob text: String) -> ObjectID { oid(.blob, Array(text.utf8)) }
