@@ -16,6 +16,7 @@ final class Pack: Sendable {
     let path: ByteString
     private let format: ObjectFormat
     private let cache: DeltaBaseCache
+    private let cacheNumber: UInt64
     private let file: MappedFile
     private let limits = PackLimits()
 
@@ -24,6 +25,7 @@ final class Pack: Sendable {
         path = base + ".pack"
         self.format = format
         self.cache = cache
+        cacheNumber = cache.numberOfNewPack()
         index = try PackIndexFile(base + ".idx", format)
         file = try MappedFile(path)
         do throws(ParseError) {
@@ -142,7 +144,7 @@ final class Pack: Sendable {
     }
 
     private func key(_ offset: UInt64) -> DeltaBaseCache.Key {
-        DeltaBaseCache.Key(pack: ObjectIdentifier(self), offset: offset)
+        DeltaBaseCache.Key(pack: cacheNumber, offset: offset)
     }
 
     private func whole(_ entry: Entry) throws(StoreError) -> GitObject {
