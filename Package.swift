@@ -37,7 +37,7 @@ let package = Package(
         .target(name: "GitWorktree", dependencies: ["GitCore", "GitStore"], swiftSettings: common),
         .target(
             name: "GitClient",
-            dependencies: ["GitCore", "GitWire", "GitStore", "GitWorktree", "CCurl"],
+            dependencies: ["GitCore", "GitWire", "GitStore", "GitWorktree", "CCurl", "CDeflate"],
             swiftSettings: common),
         .executableTarget(
             name: "apus", dependencies: ["GitCore", "GitStore", "GitWorktree", "GitClient"],

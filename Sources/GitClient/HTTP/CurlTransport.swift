@@ -1,0 +1,73 @@
+import CCurl
+import GitCore
+import Synchronization
+
+/// ``HTTPTransport`` on libcurl.
+///
+/// All transfers of one `CurlTransport` run on one thread of its own and share connections: HTTP/2
+/// over TLS, or HTTP/1.1 with keep-alive. Certificates are verified, only http and https are spoken,
+/// nothing is redirected, proxies come from the environment unless the options name one, and
+/// `~/.netrc` is looked up where a request carries no credentials.
+public final class CurlTransport: HTTPTransport {
+    private let loop = Mutex<CurlLoop?>(nil)
+
+    public init() {}
+
+    public func send(_ request: HTTPRequest) async throws(ClientError) -> HTTPResponse {
+        try request.url.requireHTTP()
+        let loop = try runningLoop()
+        let transfer = CurlTransfer(request)
+        // Whoever stops waiting drops the body, and with it the transfer.
+        let body = CurlBody(transfer, on: loop)
+        loop.start(transfer)
+        let head = try await body.head()
+        return HTTPResponse(status: head.status, headers: head.headers, body: body)
+    }
+
+    private func runningLoop() throws(ClientError) -> CurlLoop {
+        let running = loop.withLock { loop in
+            if loop == nil { loop = CurlLoop() }
+            return loop
+        }
+        guard let running else {
+            throw ClientError(.system, "could not start libcurl: out of memory or threads")
+        }
+        return running
+    }
+}
+
+/// The reader's end of a transfer.
+final class CurlBody: HTTPBodyStream {
+    private let transfer: CurlTransfer
+    private let loop: CurlLoop
+
+    init(_ transfer: CurlTransfer, on loop: CurlLoop) {
+        self.transfer = transfer
+        self.loop = loop
+    }
+
+    deinit { giveUp() }
+
+    func head() async throws(ClientError) -> HTTPHead {
+        try await withTaskCancellationHandler {
+            await transfer.head()
+        } onCancel: {
+            giveUp()
+        }.get()
+    }
+
+    func next() async throws(ClientError) -> [UInt8]? {
+        let read = await withTaskCancellationHandler {
+            await transfer.read()
+        } onCancel: {
+            giveUp()
+        }
+        if read.hasRoom { loop.resume(transfer) }
+        return try read.bytes.get()
+    }
+
+    /// Wakes whoever waits at once; the connection is closed on the loop's thread.
+    private func giveUp() {
+        if transfer.finish(.failure(.cancelled)) { loop.remove(transfer) }
+    }
+}

@@ -1,0 +1,90 @@
+public import GitCore
+
+/// One request of Git's HTTP protocol.
+public struct HTTPRequest: Sendable {
+    public enum Method: Sendable { case get, post }
+
+    public var method: Method
+    /// An http or https URL.
+    public var url: GitURL
+    /// Names and values, without the headers that `options` ask for.
+    public var headers: [(name: String, value: ByteString)]
+    /// What a POST sends, whole.
+    public var body: [UInt8]
+    /// Whether `~/.netrc` may give the user and password for the URL's host.
+    public var usesNetrc = false
+    public var options: HTTPOptions
+
+    public init(
+        _ method: Method, _ url: GitURL, headers: [(name: String, value: ByteString)] = [],
+        body: [UInt8] = [], options: HTTPOptions = HTTPOptions()
+    ) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.options = options
+    }
+}
+
+/// The start of the answer to a request, and the way to the rest.
+public struct HTTPResponse: Sendable {
+    public let status: Int
+    public let headers: HTTPHeaders
+    public let body: any HTTPBodyStream
+
+    public init(status: Int, headers: HTTPHeaders, body: any HTTPBodyStream) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+}
+
+/// The bytes of an answer, as they arrive and no faster than they are asked for.
+///
+/// One task at a time reads. Whoever drops the stream before its end gives up the transfer.
+public protocol HTTPBodyStream: Sendable, AnyObject {
+    /// The next bytes, at least one; nil after the last. Nothing beyond a bounded buffer is taken
+    /// from the network until this is called. Throws when the connection fails or ends too early,
+    /// and promptly when the task is cancelled.
+    func next() async throws(ClientError) -> [UInt8]?
+}
+
+/// What sends requests: ``CurlTransport``, or what a program puts in its place.
+///
+/// A transport sends one request and gives its answer. It follows no redirects, keeps no cookies, and
+/// asks for no passwords: that is decided above it.
+public protocol HTTPTransport: Sendable {
+    /// Returns once the answer's headers are there, whatever its status.
+    func send(_ request: HTTPRequest) async throws(ClientError) -> HTTPResponse
+}
+
+/// The headers of an answer: names in lower case, values as bytes.
+public struct HTTPHeaders: Sendable {
+    public private(set) var fields: [(name: String, value: ByteString)] = []
+
+    public init(_ fields: [(name: String, value: ByteString)] = []) {
+        for field in fields { append(field.name, field.value) }
+    }
+
+    public mutating func append(_ name: String, _ value: ByteString) {
+        fields.append((name.lowercased(), value))
+    }
+
+    /// The first field of this name, in any case.
+    public subscript(_ name: String) -> ByteString? {
+        let name = name.lowercased()
+        return fields.first { $0.name == name }?.value
+    }
+
+    public func all(_ name: String) -> [ByteString] {
+        let name = name.lowercased()
+        return fields.filter { $0.name == name }.map(\.value)
+    }
+
+    /// The media type without its parameters, white space removed, in lower case, as Git takes it.
+    public var contentType: ByteString {
+        let value = self["content-type"]?.bytes.prefix { $0 != UInt8(ascii: ";") } ?? []
+        return ByteString(value.filter { !$0.isWhiteSpace }.map(\.lowercased))
+    }
+}
