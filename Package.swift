@@ -43,12 +43,20 @@ let package = Package(
             name: "apus", dependencies: ["GitCore", "GitStore", "GitWorktree", "GitClient"],
             swiftSettings: common),
 
+        // Real git, the built apus and a web server, for the tests.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),
         .testTarget(name: "GitCoreTests", dependencies: ["GitCore"], swiftSettings: common),
         .testTarget(name: "GitWireTests", dependencies: ["GitWire"], swiftSettings: common),
-        .testTarget(name: "GitStoreTests", dependencies: ["GitStore"], swiftSettings: common),
-        .testTarget(name: "GitWorktreeTests", dependencies: ["GitWorktree"], swiftSettings: common),
-        .testTarget(name: "GitClientTests", dependencies: ["GitClient"], swiftSettings: common),
-        .testTarget(name: "ApusTests", dependencies: ["GitClient", "apus"], swiftSettings: common),
+        .testTarget(
+            name: "GitStoreTests", dependencies: ["GitStore", "TestSupport"], swiftSettings: common),
+        .testTarget(
+            name: "GitWorktreeTests", dependencies: ["GitWorktree", "TestSupport"],
+            swiftSettings: common),
+        .testTarget(
+            name: "GitClientTests", dependencies: ["GitClient", "TestSupport"],
+            swiftSettings: common),
+        .testTarget(
+            name: "ApusTests", dependencies: ["apus", "TestSupport"], swiftSettings: common),
     ],
     swiftLanguageModes: [.v6]
 )
