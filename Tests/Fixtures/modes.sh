@@ -16,6 +16,6 @@ commit 'Every mode'
 blob=$(git rev-parse main:plain)
 # 100664 was written by early versions of git and is still read.
 tree=$( (git ls-tree main | grep -v nothing && printf '100664 blob %s\told-mode\n' "$blob") |
-    awk '{ print $1, $4, $3 }' | sort -k2 | raw_tree)
+    awk '{ sub(/^0/, ""); print $1, $4, $3 }' | sort -k2 | raw_tree)
 tick
 git update-ref refs/heads/main "$(git commit-tree "$tree" -p main -m 'An old mode')"

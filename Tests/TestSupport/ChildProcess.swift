@@ -99,7 +99,7 @@ public final class ChildProcess: Sendable {
 }
 
 /// What a process left: how it ended and what it wrote.
-public struct RunResult: Sendable {
+public struct RunResult: Sendable, CustomStringConvertible {
     public let exit: Exit
     public let stdout: [UInt8]
     public let stderr: [UInt8]
@@ -110,6 +110,7 @@ public struct RunResult: Sendable {
     public var errorLines: [String] {
         err.split(whereSeparator: { $0 == "\n" || $0 == "\r" || $0 == "\r\n" }).map(String.init)
     }
+    public var description: String { "\(exit): \(err.prefix(2000))" }
     public var succeeded: Bool { exit == .code(0) }
 
     /// Itself when it exited with 0; what it said is the error otherwise.
