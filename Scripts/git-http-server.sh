@@ -218,5 +218,7 @@ done
 [[ -S $state/fcgi.sock ]] || die "fcgiwrap did not start: $(tail -n 3 "$state/cgi.log")"
 echo ready
 
-cat >/dev/null & # not `read`: a signal must end the wait at once
+# In the background, so that a signal ends the wait at once.
+set +m
+cat <&0 >/dev/null &
 wait $!

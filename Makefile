@@ -1,0 +1,48 @@
+# What can be done here. `make help` lists it; CONTRIBUTING.md tells more.
+SWIFT ?= swift
+PREFIX ?= /usr/local
+DESTDIR ?=
+# In CI a warning fails the build.
+STRICT = $(if $(CI),-Xswiftc -warnings-as-errors)
+FORMATTED = Sources Tests Package.swift
+SHELL_SCRIPTS = Scripts/*.sh Tests/Fixtures/*.sh .ci/run
+
+.PHONY: help bootstrap build demo test test-big bench lint format install clean
+
+help: ## List what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+bootstrap: ## Install what is missing to build and test (Debian: by apt; else says what)
+	@Scripts/bootstrap.sh
+
+build: bootstrap ## Build the release program, .build/release/apus
+	$(SWIFT) build -c release --product apus --static-swift-stdlib $(STRICT)
+
+demo: build ## Serve a repository on loopback and clone it, with apus and with git
+	@Scripts/demo.sh
+
+test: bootstrap ## Run all tests but those on large repositories
+	APUS_SLOW_TESTS=1 $(SWIFT) test $(STRICT)
+
+test-big: build ## Clone large real repositories with apus and git, and compare (APUS_BIG_REPOS)
+	@Scripts/test-big.sh
+
+bench: build ## Measure apus beside git on real repositories (APUS_BENCH_REPOS)
+	@Scripts/bench.sh
+
+lint: ## Check the format of the sources and the shell scripts
+	$(SWIFT) format lint --strict -r $(FORMATTED)
+	@if command -v shellcheck >/dev/null; then \
+	    echo shellcheck $(SHELL_SCRIPTS); shellcheck -x $(SHELL_SCRIPTS); \
+	else echo "shellcheck is not installed: the shell scripts are not checked"; fi
+
+format: ## Format the sources
+	$(SWIFT) format -i -r $(FORMATTED)
+
+install: build ## Install to $(PREFIX)/bin
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -m 755 .build/release/apus "$(DESTDIR)$(PREFIX)/bin/apus"
+
+clean: ## Remove everything that was built
+	$(SWIFT) package clean
+	rm -rf .build
