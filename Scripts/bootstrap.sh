@@ -30,17 +30,14 @@ need pkg-config pkgconf has pkg-config
 need libcurl4-openssl-dev curl library libcurl
 need libdeflate-dev libdeflate library libdeflate
 need zlib1g-dev zlib library zlib
-[[ $(uname -s) != Linux ]] || need g++ - linkable
+if [[ $(uname -s) == Linux ]]; then
+    need g++ - linkable
+else
+    need bash bash test "${BASH_VERSINFO[0]}" -ge 4 # macOS has 3.2
+fi
 
 as_root() {
-    if [[ $(id -u) == 0 ]]; then
-        "$@"
-    elif has sudo >/dev/null; then
-        sudo "$@"
-    else
-        echo "bootstrap: root is needed to install packages, and there is no sudo. As root: $*" >&2
-        exit 1
-    fi
+    if [[ $(id -u) == 0 ]]; then "$@"; else sudo "$@"; fi
 }
 
 # Installs Debian packages. nginx and fcgiwrap are wanted as programs: their services stay off.
@@ -65,8 +62,12 @@ install_packages() {
 }
 
 if ((${#missing[@]})); then
-    read -r -a missing < <(printf '%s\n' "${missing[@]}" | sort -u | tr '\n' ' ')
+    read -r -a missing < <(printf '%s\n' "${missing[@]}" | sort -u | tr '\n' ' ' && echo)
     if has apt-get >/dev/null; then
+        if [[ $(id -u) != 0 ]] && ! has sudo >/dev/null; then
+            echo "bootstrap: there is no sudo. As root: apt-get install ${missing[*]}" >&2
+            exit 1
+        fi
         echo "bootstrap: installing with apt: ${missing[*]}"
         install_packages "${missing[@]}"
     elif has brew >/dev/null; then
