@@ -46,7 +46,8 @@ public struct RefName: Hashable, Comparable, Sendable {
         var previous: UInt8 = 0x2f
         for byte in bytes {
             switch byte {
-            case 0 ..< 0x21, 0x7f, 0x7e, 0x5e, 0x3a, 0x3f, 0x2a, 0x5b, 0x5c: return false  // ~^:?*[\
+            // Controls, space, DEL and ~^:?*[ and the backslash.
+            case 0 ..< 0x21, 0x7f, 0x7e, 0x5e, 0x3a, 0x3f, 0x2a, 0x5b, 0x5c: return false
             case 0x2f where previous == 0x2f: return false  // "//"
             case 0x2e where previous == 0x2e || previous == 0x2f: return false  // "..", "/."
             case 0x7b where previous == 0x40: return false  // "@{"
