@@ -6,6 +6,8 @@
 #define APUS_CCURL_SHIM_H
 
 #include <curl/curl.h>
+#include <fcntl.h>
+#include <sys/socket.h>
 
 typedef size_t (*apus_curl_data_callback)(char *data, size_t size, size_t count, void *context);
 
@@ -76,6 +78,25 @@ static inline CURLcode apus_curl_do_not_wait_for_resolver(CURL *easy) {
     (void)easy;
     return CURLE_OK;
 #endif
+}
+
+// libcurl leaves its sockets to the programs that this one starts, so that a connection stays open
+// after it was closed here: a credential helper's daemon would hold it.
+static inline curl_socket_t apus_curl_open_socket(
+    void *context, curlsocktype purpose, struct curl_sockaddr *address) {
+    (void)context;
+    (void)purpose;
+#ifdef SOCK_CLOEXEC
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+#else
+    curl_socket_t descriptor = socket(address->family, address->socktype, address->protocol);
+    if (descriptor != CURL_SOCKET_BAD) fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+    return descriptor;
+#endif
+}
+
+static inline CURLcode apus_curl_keep_sockets_from_programs(CURL *easy) {
+    return (curl_easy_setopt)(easy, CURLOPT_OPENSOCKETFUNCTION, apus_curl_open_socket);
 }
 
 // Whatever authentication a proxy offers: the macro has a cast that Swift does not import.

@@ -24,22 +24,33 @@ private final class Nginx: Sendable {
         try #require(made.status == 0, "\(made.output)")
         try Data(repeating: 5, count: Self.fileSize).write(
             to: URL(fileURLWithPath: directory.file("big")))
-        // The port that the system gave to a server that is gone is free.
-        port = HTTPTestServer { _ in }.port
+        var started: (port: UInt16, processID: Int32)?
+        for _ in 0 ..< 10 where started == nil {
+            // Below those that the system gives out itself.
+            let port = UInt16.random(in: 20_000 ..< 30_000)
+            started = try Self.start(directory, port).map { (port, $0) }
+        }
+        (port, processID) = try #require(started)
+    }
+
+    // It may have inherited a mask in which all other signals are blocked.
+    deinit { kill(processID, SIGKILL) }
+
+    /// Nil where the port is taken.
+    private static func start(_ directory: TestDirectory, _ port: UInt16) throws -> Int32? {
+        let path = directory.path
         let configuration = """
-            daemon off; master_process off; worker_rlimit_nofile 100;
-            pid \(directory.path)/pid; error_log \(directory.path)/error.log;
+            daemon off; master_process off;
+            pid \(path)/pid; error_log \(path)/error.log;
             events { worker_connections 50; }
             http {
-                access_log \(directory.path)/access.log;
-                client_body_temp_path \(directory.path)/body; proxy_temp_path \(directory.path)/p;
-                fastcgi_temp_path \(directory.path)/f; uwsgi_temp_path \(directory.path)/u;
-                scgi_temp_path \(directory.path)/s;
-                log_format protocol '$server_protocol $connection';
+                access_log off;
+                client_body_temp_path \(path)/body; proxy_temp_path \(path)/p;
+                fastcgi_temp_path \(path)/f; uwsgi_temp_path \(path)/u; scgi_temp_path \(path)/s;
                 server {
                     listen 127.0.0.1:\(port) ssl http2;
-                    ssl_certificate \(certificate); ssl_certificate_key \(key);
-                    root \(directory.path);
+                    ssl_certificate \(path)/cert.pem; ssl_certificate_key \(path)/key.pem;
+                    root \(path);
                     location = /protocol { return 200 "$server_protocol $connection"; }
                 }
             }
@@ -47,30 +58,19 @@ private final class Nginx: Sendable {
         try Data(configuration.utf8).write(to: URL(fileURLWithPath: directory.file("conf")))
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["nginx", "-c", directory.file("conf"), "-p", directory.path]
+        process.arguments = ["nginx", "-c", directory.file("conf"), "-p", path]
         process.environment = ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"]
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         try process.run()
-        processID = process.processIdentifier
-        for _ in 0 ..< 200 where !isListening { usleep(10_000) }
-    }
-
-    // It may have inherited a mask in which all other signals are blocked.
-    deinit { kill(processID, SIGKILL) }
-
-    private var isListening: Bool {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        return withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+        // It writes its number once it listens.
+        while process.isRunning {
+            if FileManager.default.fileExists(atPath: directory.file("pid")) {
+                return process.processIdentifier
             }
+            usleep(10_000)
         }
+        return nil
     }
 
     func url(_ path: String, host: String = "localhost") throws -> GitURL {

@@ -112,7 +112,11 @@ final class HTTPTestServer: Sendable {
     var connections: Int { accepted.withLock { $0 } }
 
     private func serve(_ connection: Int32) {
-        defer { close(connection) }
+        defer {
+            // A program that another test starts may hold the socket too.
+            shutdown(connection, Int32(SHUT_RDWR))
+            close(connection)
+        }
         var reader = Reader(descriptor: connection)
         while let request = reader.request() {
             seen.withLock { $0.append(request) }
@@ -176,6 +180,14 @@ final class TestDirectory: Sendable {
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
     func file(_ name: String) -> String { path + "/" + name }
+}
+
+/// Writes a shell script that can be run. Another program writes it, so that no third one holds it
+/// open for writing when it is run.
+func writeScript(_ path: String, _ text: String) throws {
+    try runProgram(
+        ["sh", "-c", "cat >\"$1\" && chmod +x \"$1\"", "sh", path],
+        input: Array(("#!/bin/sh\n" + text).utf8))
 }
 
 /// Runs a program; its exit status, and what it wrote to both outputs.

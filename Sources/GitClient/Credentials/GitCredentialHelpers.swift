@@ -46,7 +46,7 @@ public struct GitCredentialHelpers: CredentialProvider {
     public func credential(
         for request: CredentialRequest
     ) async throws(ClientError) -> Credential? {
-        let options = try options(request.url)
+        let options = try options(request.url.withUsername(request.username))
         var message = CredentialMessage(request, withPath: options.usesPath)
         message.username = request.username ?? options.username
         for helper in options.helpers {
@@ -76,7 +76,7 @@ public struct GitCredentialHelpers: CredentialProvider {
         _ operation: ByteString, _ credential: Credential, _ request: CredentialRequest
     ) async {
         do throws(ClientError) {
-            let options = try options(request.url)
+            let options = try options(request.url.withUsername(request.username))
             var message = CredentialMessage(request, withPath: options.usesPath)
             message.username = credential.username
             message.password = credential.password

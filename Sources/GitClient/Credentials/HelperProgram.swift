@@ -92,8 +92,9 @@ private final class Child: Sendable {
         return HelperProgram.Answer(output: output ?? [], isSuccess: wait() && output != nil)
     }
 
-    /// What the program writes; nil where that is too much, or the caller does not wait.
-    private func read(_ pipe: borrowing File) -> [UInt8]? {
+    /// What the program writes; nil where that is too much, or the caller does not wait. The pipe is
+    /// closed then: a program that goes on writing ends.
+    private func read(_ pipe: consuming File) -> [UInt8]? {
         var output: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 4096)
         while true {

@@ -81,6 +81,7 @@ final class CurlEasy {
         try set(CURLOPT_FOLLOWLOCATION, 0)
         try set(CURLOPT_NOSIGNAL, 1)
         try check(apus_curl_do_not_wait_for_resolver(handle))
+        try check(apus_curl_keep_sockets_from_programs(handle))
         try set(CURLOPT_TCP_KEEPALIVE, 1)
         try set(CURLOPT_BUFFERSIZE, HTTPLimits.readSize)
         try set(CURLOPT_ACCEPT_ENCODING, "deflate, gzip")

@@ -33,7 +33,8 @@ public actor HTTPRemote {
     private let transport: any HTTPTransport
     private let options: OptionsOfURL
     private let notice: NoticeHandler
-    private let givenOrigin: GitURL.Origin
+    /// The URL that was asked for, without its password.
+    private let given: GitURL
     private let authenticator: HTTPAuthenticator
     private var hasWarnedOfTLS = false
 
@@ -46,7 +47,7 @@ public actor HTTPRemote {
     ) throws(ClientError) {
         try url.requireHTTP()
         base = try url.asBase()
-        givenOrigin = url.origin
+        given = try url.asBase().withUsername(url.username)
         authenticator = HTTPAuthenticator(url, credentials)
         self.transport = transport
         self.options = options
@@ -142,7 +143,7 @@ public actor HTTPRemote {
         guard let location = response.headers["location"] else {
             throw ClientError(.redirect, failed + "a redirect without a location")
         }
-        guard try options(url).followRedirects == .initial else {
+        guard try options(of: url).followRedirects == .initial else {
             throw ClientError(
                 .redirect, failed + "it redirects, and http.followRedirects forbids to follow")
         }
@@ -175,10 +176,8 @@ public actor HTTPRemote {
         _ method: HTTPRequest.Method, _ url: GitURL, at place: GitURL, _ headers: Headers,
         _ body: [UInt8] = []
     ) async throws(ClientError) -> HTTPResponse {
-        var plain = HTTPRequest(
-            method, url, headers: headers, body: body, options: try options(url))
-        // What is meant for the host that was named is not sent to one it redirects to.
-        if url.origin != givenOrigin { plain.options.extraHeaders = [] }
+        let plain = HTTPRequest(
+            method, url, headers: headers, body: body, options: try options(of: url))
         warnOfTLS(plain)
         while true {
             let request = await authenticator.authorized(plain)
@@ -193,6 +192,14 @@ public actor HTTPRemote {
             }
             await response.body.drain()
         }
+    }
+
+    private func options(of url: GitURL) throws(ClientError) -> HTTPOptions {
+        if url.origin == given.origin { return try options(url.withUsername(given.username)) }
+        var options = try options(url)
+        // What is meant for the host that was named is not sent to one it redirects to.
+        options.extraHeaders = []
+        return options
     }
 
     /// Sends a GET again after a failure that may pass.

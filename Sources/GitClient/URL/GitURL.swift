@@ -35,7 +35,7 @@ public struct GitURL: Hashable, Sendable {
 
     public let scheme: Scheme
     /// Without percent escapes.
-    public let username: ByteString?
+    public private(set) var username: ByteString?
     /// Without percent escapes. It is in no printed or stored form of the URL.
     public let password: ByteString?
     /// Lower case, an IPv6 address without its brackets; empty where the form has no host.
@@ -63,7 +63,15 @@ public struct GitURL: Hashable, Sendable {
 
     public init(_ text: String) throws(ClientError) { try self.init(ByteString(text)) }
 
-    init(_ parts: GitURLParser.Parts) {
+    /// The URL of a setting for certain URLs, in whose host a component may be `*`; nil where it is
+    /// malformed.
+    init?(pattern: ByteString) {
+        var parser = GitURLParser(pattern, allowsWildcards: true)
+        guard let parts = try? parser.parse() else { return nil }
+        self.init(parts)
+    }
+
+    private init(_ parts: GitURLParser.Parts) {
         scheme = parts.scheme
         username = parts.username
         password = parts.password
@@ -118,6 +126,13 @@ public struct GitURL: Hashable, Sendable {
         let scheme: ByteString = scheme == .https ? "https://" : "http://"
         let resource = query.map { path + "?" + $0 } ?? path
         return scheme + authority + resource
+    }
+
+    /// This URL as that of a certain user, for settings that go by it.
+    func withUsername(_ username: ByteString?) -> GitURL {
+        var url = self
+        url.username = username
+        return url
     }
 
     /// This URL with a slash at its end, as the base that the paths of a service are appended to.

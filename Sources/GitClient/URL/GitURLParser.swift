@@ -24,10 +24,13 @@ struct GitURLParser {
     }
 
     private let text: ByteString
+    private let allowsWildcards: Bool
     private var parts: Parts
 
-    init(_ text: ByteString) {
+    /// With `allowsWildcards` the host may have `*` in it, as in the settings for certain URLs.
+    init(_ text: ByteString, allowsWildcards: Bool = false) {
         self.text = text
+        self.allowsWildcards = allowsWildcards
         parts = Parts(scheme: .local, stored: text, shown: text)
     }
 
@@ -156,7 +159,8 @@ struct GitURLParser {
     private func hostName(_ name: ArraySlice<UInt8>) throws(ClientError) -> ByteString {
         guard !name.isEmpty else { throw refused("it has no host") }
         guard name.first != UInt8(ascii: "-") else { throw refused("its host begins with '-'") }
-        guard name.count <= 255, name.allSatisfy(\.isHostByte) else {
+        let isWildcard = { (byte: UInt8) in allowsWildcards && byte == UInt8(ascii: "*") }
+        guard name.count <= 255, name.allSatisfy({ $0.isHostByte || isWildcard($0) }) else {
             throw refused("its host has characters that a host name does not have")
         }
         return ByteString(name.map(\.lowercased))

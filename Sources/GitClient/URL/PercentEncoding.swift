@@ -25,6 +25,8 @@ extension UInt8 {
     /// Letters, digits and `- . _`: no escapes, nothing outside ASCII.
     var isHostByte: Bool { isLetter || isDigit || "-._".utf8.contains(self) }
     var endsAuthority: Bool { "/?#".utf8.contains(self) }
+    /// What means the same escaped or not.
+    var isUnreserved: Bool { isLetter || isDigit || "-._~".utf8.contains(self) }
     /// What may stand in a path or query as it is; `%` begins an escape.
     var isResourceByte: Bool { isLetter || isDigit || "-._~!$&'()*+,;=:@/?%".utf8.contains(self) }
 }
@@ -45,6 +47,27 @@ extension Sequence<UInt8> {
             decoded.append(high << 4 | low)
         }
         return decoded
+    }
+
+    /// The bytes with the escapes undone that need not be, and the others in upper case: equal for
+    /// URLs that are equivalent.
+    var percentNormalized: [UInt8] {
+        var normalized: [UInt8] = []
+        var bytes = makeIterator()
+        while let byte = bytes.next() {
+            guard byte == UInt8(ascii: "%") else {
+                normalized.append(byte)
+                continue
+            }
+            let digits = [bytes.next(), bytes.next()].compactMap(\.self)
+            if let meant = ([byte] + digits).percentDecoded?.first, meant.isUnreserved {
+                normalized.append(meant)
+            } else {
+                normalized.append(byte)
+                for digit in digits { normalized.append(digit.isLetter ? digit & 0xdf : digit) }
+            }
+        }
+        return normalized
     }
 
     /// The bytes with all that a path or query cannot hold as it is escaped; escapes stay.
