@@ -1,0 +1,246 @@
+import Foundation
+import GitCore
+import Testing
+
+@testable import GitWorktree
+
+@Suite struct AttributeTests {
+    private static let patterns = [
+        "a", "a.c", "*.c", "*", "?.c", "a*", "*a*", "a?c", "[ab].c", "[!a].c", "[^a].c", "[a-c].c",
+        "[]a].c", "[a-]x", "[[:alpha:]].c", "[[:digit:]]*", "[[:space:]]", "[[:foo:]]", "[a",
+        "[[:alpha:",
+        "a\\", "\\a.c", "\\*.c", "/a.c", "/d", "d/", "d/a.c", "/d/a.c", "d/*", "d/*.c", "d/**",
+        "**/a.c", "**/d/a.c", "d/**/a.c", "d/**/e/**/a.c", "**", "/**", "d**", "d**/a.c", "**d/a.c",
+        "*/a.c", "*/*/a.c", "d/*/a.c", "d?e", "d[/]e", "d/e/*", "d/e", "*d*/a.c", "d/***/a.c",
+        "**/*.c", "d/**c", "x/**/**/a.c", "a**c", "***", "d/[!x]/a.c", "[x-a].c", "[\\]].c",
+        "[a\\-c].c",
+        "[[:upper:][:digit:]].c", "[a-c-e].c", "{a,b}.c", "a.[ch]", "*.*", "*.c.*", ".*", "d/.*",
+        "?", "??", "*?", "?*", "**/e/*", "**/", "d//a.c", "d/e/**/", "/*/a.c", "d\\/a.c",
+        "d/**\\/a.c",
+        "[[]", "[[:alpha:]-z].c", "[--0]", "*[0-9]", "e/a.c", "[a-\\c].c", "foo**/bar", "é",
+    ]
+    private static let paths = [
+        "a", "a.c", "b.c", "c.c", "ab.c", "aXc", "a.h", "A.c", "1.c", "1", "9x", "-.c", "].c", "-x",
+        "d/a.c", "d/b.c", "d/.a", "d/e", "d/e/a.c", "d/e/f/a.c", "d/f/e/g/a.c", "x/a.c", "x/y/a.c",
+        "dd/a.c", "dx", "d.e", ".hidden", "d/e/.x.c", "x.c.y", "*.c", "d", "xd/a.c", "foobar",
+        "foo/bar", "foox/y/bar", "fooxbar", "e/a.c", "a/d/a.c", "z.c", "0", "[", "é", "d/c",
+        "\\a.c", " ", "e.c",
+    ]
+
+    /// Every pattern against every path, in one run of git.
+    @Test func patternsMatchWhatGitSays() throws {
+        let scratch = try Scratch()
+        try scratch.git("init", "-q")
+        let lines = Self.patterns.enumerated().map { "\($1) p\($0)\n" }.joined()
+        try scratch.write(".gitattributes", lines)
+        let output = try scratch.gitBytes(
+            ["check-attr", "--stdin", "-z", "-a"],
+            input: Array(Self.paths.map { $0 + "\0" }.joined().utf8))
+        var theirs: Set<String> = []
+        let fields = output.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+        for index in stride(from: 0, to: fields.count - 2, by: 3) {
+            theirs.insert("\(fields[index]) \(fields[index + 1])")
+        }
+        var ours: Set<String> = []
+        for (number, pattern) in Self.patterns.enumerated() {
+            guard let compiled = AttributePattern(Array(pattern.utf8)) else { continue }
+            for path in Self.paths {
+                let bytes = Array(path.utf8)
+                let name = Array(nameBytes(ByteString(bytes)))
+                if compiled.matches(path: bytes.span, name: name.span) {
+                    ours.insert("\(path) p\(number)")
+                }
+            }
+        }
+        let different = ours.symmetricDifference(theirs).sorted()
+        #expect(different == [])
+        #expect(theirs.count > 500)
+    }
+
+    @Test func aMalignPatternTakesNoLongTime() {
+        let pattern = Wildmatch(Array("a*".utf8).repeated(1_000) + [0x62])
+        let text = [UInt8](repeating: 0x61, count: 4_000)
+        let clock = ContinuousClock()
+        var isMatch = true
+        let time = clock.measure { isMatch = pattern.matches(text.span) }
+        #expect(!isMatch)
+        #expect(time < .seconds(10))
+        let deep = Wildmatch(Array("**/".utf8).repeated(600)[...] + [0x62])
+        let path = Array("a/".utf8).repeated(2_000)
+        let isDeepMatch = deep.matches(path.span)
+        #expect(!isDeepMatch)
+    }
+
+    private func sources(
+        top: String = "", information: String? = nil, general: String? = nil,
+        _ below: [ByteString: String] = [:]
+    ) throws -> AttributeSources {
+        func file(_ text: String) throws -> AttributesFile {
+            try AttributesFile(parsing: Array(text.utf8), allowMacros: true)
+        }
+        var sources = try AttributeSources(
+            information: information.map(file), top: file(top),
+            general: general.map { [try file($0)] } ?? [])
+        for (directory, text) in below {
+            try sources.add(
+                AttributesFile(parsing: Array(text.utf8), allowMacros: false), of: directory)
+        }
+        return sources
+    }
+
+    @Test func theNearestFileAndTheLastLineHold() throws {
+        var resolver = AttributeResolver(
+            try sources(
+                top: "*.a text\n*.a eol=lf\nx.a -text\n", information: "i.a eol=crlf\n",
+                general: "* ident text=auto\n",
+                ["d": "*.a !text eol=crlf\n", "d/e": "x.a text=auto\n", "dd": "* -text\n"]))
+        #expect(resolver.attributes(of: "y.a").text == .set)
+        #expect(resolver.attributes(of: "y.a").eol == .value("lf"))
+        #expect(resolver.attributes(of: "y.a").ident == .set)
+        #expect(resolver.attributes(of: "x.a").text == .unset)
+        #expect(resolver.attributes(of: "i.a").eol == .value("crlf"))
+        #expect(resolver.attributes(of: "d/y.a").text == .unspecified)
+        #expect(resolver.attributes(of: "d/e/x.a").text == .value("auto"))
+        #expect(resolver.attributes(of: "d/e/x.a").eol == .value("crlf"))
+        #expect(resolver.attributes(of: "d/i.a").eol == .value("crlf"))
+        #expect(resolver.attributes(of: "dd/q").text == .unset)
+        #expect(resolver.attributes(of: "ddd/q").text == .value("auto"))
+    }
+
+    @Test func macrosStandForTheirAttributes() throws {
+        var resolver = AttributeResolver(
+            try sources(
+                top: """
+                    [attr]outer inner ident
+                    [attr]inner eol=crlf -ident
+                    [attr]loop loop2
+                    [attr]loop2 loop text
+                    *.o outer
+                    *.b binary
+                    *.n -outer
+                    *.l loop
+                    x.b text
+                    """, ["d": "[attr]inner eol=lf\n*.q inner\n"]))
+        #expect(resolver.attributes(of: "a.o").eol == .value("crlf"))
+        #expect(resolver.attributes(of: "a.o").ident == .set)
+        #expect(resolver.attributes(of: "a.b").text == .unset)
+        #expect(resolver.attributes(of: "x.b").text == .set)
+        #expect(resolver.attributes(of: "a.n").eol == nil)
+        #expect(resolver.attributes(of: "a.l").text == .set)
+        // A macro may be defined at the top only.
+        #expect(resolver.attributes(of: "d/a.q").eol == .value("crlf"))
+    }
+
+    @Test func linesThatGitPassesOverAreNothing() throws {
+        let long = String(repeating: "x", count: WorktreeLimits.attributeLineLength)
+        let file = try AttributesFile(
+            parsing: [0xef, 0xbb, 0xbf]
+                + Array(
+                    """
+                    a text\r
+                    # b text
+
+                      c   text   -ident
+                    !d text
+                    e te$xt
+                    e -
+                    "f\\040g" text
+                    "\\303\\251" text
+                    "unclosed text
+                    \(long) text
+                    """.utf8), allowMacros: false)
+        #expect(file.lines.count == 5)
+        #expect(file.lines[1].settings.map(\.value) == [.set, .unset])
+        #expect(
+            try AttributesFile(parsing: Array("[attr]x y\n".utf8), allowMacros: false).lines.isEmpty
+        )
+    }
+
+    @Test func tooManyRulesAreAnError() throws {
+        let text = Array("a text\n".utf8).repeated(WorktreeLimits.attributeRules + 1)
+        #expect(throws: WorktreeError.self) {
+            try AttributesFile(parsing: text, allowMacros: false)
+        }
+    }
+
+    /// The attributes that matter, on generated files, as `git check-attr` gives them.
+    @Test func resolvedAttributesAreGits() throws {
+        let scratch = try Scratch()
+        try scratch.git("init", "-q")
+        let values = [
+            "text", "-text", "!text", "text=auto", "eol=lf", "eol=crlf", "!eol", "-eol", "crlf",
+            "-crlf", "crlf=input", "ident", "-ident", "!ident", "binary", "-binary", "!binary",
+            "mine",
+            "-mine", "filter=lfs", "working-tree-encoding=UTF-16", "other", "text text=auto",
+        ]
+        var random = Generator(state: 7)
+        for round in 0 ..< 12 {
+            var texts: [ByteString: String] = [:]
+            for directory: ByteString in ["", "d", "d/e"] {
+                var text = directory.isEmpty ? "[attr]mine eol=crlf binary ident\n" : ""
+                for _ in 0 ..< 8 {
+                    let pattern = ["*", "*.c", "a.c", "d/*", "**/e/*", "e/**", "/a.c"]
+                    text += pattern[random.next(pattern.count)]
+                    for _ in 0 ... random.next(2) {
+                        text += " " + values[random.next(values.count)]
+                    }
+                    text += "\n"
+                }
+                texts[directory] = text
+                let name = (directory / ".gitattributes").description
+                try scratch.write(name, text)
+            }
+            let paths = ["a.c", "b.c", "x", "d/a.c", "d/x", "d/e/a.c", "d/e/x"]
+            let output = try scratch.git(
+                arguments: ["check-attr", "--stdin"] + PathAttributes.names.map(\.description),
+                input: Array(paths.map { $0 + "\n" }.joined().utf8))
+            let top = try AttributesFile(
+                parsing: Array((texts[""] ?? "").utf8), allowMacros: true)
+            var sources = try AttributeSources(information: nil, top: top, general: [])
+            for directory: ByteString in ["d", "d/e"] {
+                try sources.add(
+                    AttributesFile(
+                        parsing: Array((texts[directory] ?? "").utf8), allowMacros: false),
+                    of: directory)
+            }
+            var resolver = AttributeResolver(sources)
+            var ours: [String] = []
+            for path in paths {
+                let found = resolver.attributes(of: ByteString(path))
+                let all = [
+                    found.text, found.crlf, found.eol, found.ident, found.filter,
+                    found.workingTreeEncoding,
+                ]
+                for (name, value) in zip(PathAttributes.names, all) {
+                    ours.append("\(path): \(name): \(describe(value))")
+                }
+            }
+            #expect(ours.joined(separator: "\n") == output, "round \(round)")
+        }
+    }
+
+    private func describe(_ value: AttributeValue?) -> String {
+        switch value {
+        case .set: "set"
+        case .unset: "unset"
+        case .value(let text): text.description
+        case .unspecified, nil: "unspecified"
+        }
+    }
+}
+
+extension Scratch {
+    func git(arguments: [String], input: [UInt8]) throws -> String {
+        let text = String(decoding: try gitBytes(arguments, input: input), as: UTF8.self)
+        return text.hasSuffix("\n") ? String(text.dropLast()) : text
+    }
+}
+
+/// The same numbers every time.
+struct Generator {
+    var state: UInt64
+    mutating func next(_ bound: Int) -> Int {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return Int(state >> 33) % bound
+    }
+}
