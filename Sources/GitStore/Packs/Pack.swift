@@ -10,6 +10,9 @@ import Synchronization
 #endif
 
 /// A pack with its index, to read objects from.
+///
+/// It is read by position and not mapped: a mapping of a large pack would fill this process's memory
+/// with pages that were read once, and one that another process cuts short would kill it.
 final class Pack: Sendable {
     let index: PackIndexFile
     /// The path of the `.pack` file.
@@ -17,7 +20,9 @@ final class Pack: Sendable {
     private let format: ObjectFormat
     private let cache: DeltaBaseCache
     private let cacheNumber: UInt64
-    private let file: MappedFile
+    private let file: PackReader
+    /// Where the trailer begins.
+    private let end: UInt64
     private let limits = PackLimits()
 
     /// Opens `<base>.pack` and `<base>.idx`.
@@ -27,22 +32,27 @@ final class Pack: Sendable {
         self.cache = cache
         cacheNumber = cache.numberOfNewPack()
         index = try PackIndexFile(base + ".idx", format)
-        file = try MappedFile(path)
+        file = try PackReader(path)
+        let size = try file.size()
+        let least = UInt64(PackHeader.length + format.byteCount)
+        guard size >= least else {
+            throw StoreError("pack '\(path)'", ParseError("unexpected end", at: size))
+        }
+        end = size - UInt64(format.byteCount)
+        try check()
+    }
+
+    private func check() throws(StoreError) {
+        let front = try file.read(PackHeader.length, at: 0)
         do throws(ParseError) {
-            let header = try PackHeader(parsing: file.unsafeBytes.span)
-            guard Int(header.entryCount) == index.count else {
+            guard Int(try PackHeader(parsing: front.span).entryCount) == index.count else {
                 throw ParseError("its index is for another number of objects", at: 8)
-            }
-            guard file.count >= PackHeader.length + format.byteCount else {
-                throw ParseError("unexpected end", at: file.count)
             }
         } catch {
             throw StoreError("pack '\(path)'", error)
         }
-        let trailer = ObjectID(
-            raw: UnsafeRawBufferPointer(
-                rebasing: file.unsafeBytes[(file.count - format.byteCount)...]), format)
-        guard trailer == index.packTrailer else {
+        let trailer = try file.read(format.byteCount, at: end)
+        guard ObjectID(raw: trailer.span, format) == index.packTrailer else {
             throw StoreError(.corrupt, "pack '\(path)' does not match its index")
         }
     }
@@ -54,7 +64,6 @@ final class Pack: Sendable {
     func packedSize(at offset: UInt64) throws(StoreError) -> UInt64 {
         let order = try inPackOrder()
         let next = order.partitionPoint { $0.offset <= offset }
-        let end = UInt64(file.count - format.byteCount)
         return (next < order.count ? min(order[next].offset, end) : end) &- offset
     }
 
@@ -76,26 +85,41 @@ final class Pack: Sendable {
         return try result.get()
     }
 
-    /// What an entry's header says, and where its stream begins.
+    /// What an entry's header says, and the beginning of what follows.
     struct Entry {
         let header: PackEntryHeader
         let offset: UInt64
-        let stream: UnsafeRawBufferPointer
+        /// The first bytes of the entry: most deltas are here whole, which saves a second read.
+        fileprivate let front: [UInt8]
+        /// Where its zlib stream begins.
+        fileprivate var streamOffset: UInt64 { offset + UInt64(header.length) }
     }
 
+    private static let frontLength = 512
+
     func entry(at offset: UInt64) throws(StoreError) -> Entry {
-        let end = file.count - format.byteCount
-        guard offset >= UInt64(PackHeader.length), offset < UInt64(end) else {
+        guard offset >= UInt64(PackHeader.length), offset < end else {
             throw fault(offset, ParseError("offset outside the pack", at: 0))
         }
-        let bytes = UnsafeRawBufferPointer(rebasing: file.unsafeBytes[Int(offset) ..< end])
+        let front = try file.read(Int(min(UInt64(Self.frontLength), end - offset)), at: offset)
+        let result = front.withUnsafeBytes { bytes in
+            Result { () throws(ParseError) in try PackEntryHeader(parsing: bytes, format) }
+        }
         do throws(ParseError) {
-            let header = try PackEntryHeader(parsing: bytes, format)
-            let stream = UnsafeRawBufferPointer(rebasing: bytes[header.length...])
-            return Entry(header: header, offset: offset, stream: stream)
+            return Entry(header: try result.get(), offset: offset, front: front)
         } catch {
             throw fault(offset, error)
         }
+    }
+
+    /// Up to `count` bytes of an entry's stream, and past it up to the trailer.
+    private func stream(of entry: Entry, _ count: Int) throws(StoreError) -> [UInt8] {
+        let there = Int(clamping: end - min(end, entry.streamOffset))
+        let count = min(count, there)
+        if entry.header.length + count <= entry.front.count {
+            return Array(entry.front[entry.header.length ..< entry.header.length + count])
+        }
+        return try file.read(count, at: entry.streamOffset)
     }
 
     /// The entry that a delta is based on; nil for an object in full.
@@ -166,26 +190,27 @@ final class Pack: Sendable {
 
     private func inflate(_ entry: Entry) throws(StoreError) -> [UInt8] {
         // No more than a thousand times what is there: deflate can do no better.
-        guard entry.header.size <= limits.deltaObjectSize,
-            entry.header.size / 1_032 <= UInt64(entry.stream.count)
-        else {
+        guard entry.header.size <= limits.deltaObjectSize, entry.header.size / 1_032 <= end else {
             throw StoreError(
                 .limit,
                 "pack '\(path)': object of \(entry.header.size) bytes at \(entry.offset) is too large "
                     + "to hold")
         }
         let size = Int(entry.header.size)
+        let compressed = try stream(of: entry, Inflater.compressedBound(size))
         let content = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-            let output = UnsafeMutableRawBufferPointer(buffer)
-            let done = Inflater.withShared { $0.inflate(entry.stream, into: output) != nil }
-            count = done ? size : 0
+            let output = UnsafeMutableRawBufferPointer(
+                rebasing: UnsafeMutableRawBufferPointer(buffer)[..<size])
+            let done = compressed.withUnsafeBytes { input in
+                Inflater.withShared { $0.inflate(input, into: output) }
+            }
+            count = done == nil ? 0 : size
         }
-        if content.count == size { return content }
-        return try inflateBySteps(entry, size)
+        return content.count == size ? content : try inflateBySteps(entry)
     }
 
     /// For streams that libdeflate refuses: zlib takes some of them, or says what is wrong.
-    private func inflateBySteps(_ entry: Entry, _ size: Int) throws(StoreError) -> [UInt8] {
+    private func inflateBySteps(_ entry: Entry) throws(StoreError) -> [UInt8] {
         var content: [UInt8] = []
         try stream(entry) { content.append(contentsOf: $0) }
         return content
@@ -196,32 +221,52 @@ final class Pack: Sendable {
         _ entry: Entry, _ sink: (UnsafeRawBufferPointer) throws -> Void
     ) throws(StoreError) {
         let stream = InflateStream()
-        let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
-        defer { chunk.deallocate() }
-        var (position, produced) = (0, 0 as UInt64)
+        let output = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
+        defer { output.deallocate() }
+        var input: ArraySlice<UInt8> = []
+        var position = entry.streamOffset
+        var produced: UInt64 = 0
         while !stream.isFinished {
-            let input = UnsafeRawBufferPointer(
-                rebasing: entry.stream[position...].prefix(Self.streamWindow))
-            let step: (consumed: Int, produced: Int)
-            do throws(ParseError) { step = try stream.inflate(input, into: chunk) } catch {
-                throw fault(entry.offset, error)
+            if input.isEmpty, position < end {
+                let count = Int(min(UInt64(Self.streamWindow), end - position))
+                input = try file.read(count, at: position)[...]
+                position += UInt64(count)
             }
-            produced += UInt64(step.produced)
-            guard produced <= entry.header.size, step != (0, 0) || stream.isFinished else {
-                throw fault(entry.offset, ParseError("corrupt zlib stream", at: position))
+            let step = try inflate(&input, stream, output, entry)
+            produced += UInt64(step)
+            guard produced <= entry.header.size else {
+                throw fault(entry.offset, ParseError("object is longer than declared", at: 0))
             }
-            do { try sink(UnsafeRawBufferPointer(rebasing: chunk[..<step.produced])) } catch {
+            do { try sink(UnsafeRawBufferPointer(rebasing: output[..<step])) } catch {
                 throw (error as? StoreError) ?? StoreError(.system, "\(error)", cause: error)
             }
-            position += step.consumed
-            file.forget(UnsafeRawBufferPointer(rebasing: entry.stream[..<position]))
         }
         guard produced == entry.header.size else {
-            throw fault(entry.offset, ParseError("object is shorter than declared", at: position))
+            throw fault(entry.offset, ParseError("object is shorter than declared", at: 0))
         }
     }
 
-    private static let streamWindow = 1 << 20
+    /// One step of an inflation; says how many bytes it made.
+    private func inflate(
+        _ input: inout ArraySlice<UInt8>, _ stream: InflateStream,
+        _ output: UnsafeMutableRawBufferPointer, _ entry: Entry
+    ) throws(StoreError) -> Int {
+        let result = input.withUnsafeBytes { bytes in
+            Result { () throws(ParseError) in try stream.inflate(bytes, into: output) }
+        }
+        do throws(ParseError) {
+            let step = try result.get()
+            guard step != (0, 0) || stream.isFinished else {
+                throw ParseError("corrupt zlib stream", at: 0)
+            }
+            input = input.dropFirst(step.consumed)
+            return step.produced
+        } catch {
+            throw fault(entry.offset, error)
+        }
+    }
+
+    private static let streamWindow = 1 << 18
 
     /// Kind and size of the object at `offset`, found without rebuilding it.
     func header(at offset: UInt64) throws(StoreError) -> (kind: ObjectKind, size: UInt64) {
@@ -242,11 +287,13 @@ final class Pack: Sendable {
     private func resultSize(_ entry: Entry) throws(StoreError) -> UInt64 {
         if case .none = entry.header.base { return entry.header.size }
         var front = [UInt8](repeating: 0, count: Int(min(entry.header.size, 20)))
+        let start = try stream(of: entry, 256)
         do throws(ParseError) {
             let result = front.withUnsafeMutableBytes { output in
-                Result { () throws(ParseError) in
-                    try InflateStream().inflate(
-                        UnsafeRawBufferPointer(rebasing: entry.stream.prefix(256)), into: output)
+                start.withUnsafeBytes { input in
+                    Result { () throws(ParseError) in
+                        try InflateStream().inflate(input, into: output)
+                    }
                 }
             }
             let produced = try result.get().produced

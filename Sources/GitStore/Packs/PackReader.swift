@@ -8,12 +8,28 @@ internal import GitCore
     import Musl
 #endif
 
-/// A pack file that is read by position: what it reads stays out of this process's memory, which a
-/// mapping of a large pack would fill.
+/// A pack file that is read by position.
 final class PackReader: Sendable {
     private let file: File
 
     init(_ path: ByteString) throws(StoreError) { file = try File(path, O_RDONLY) }
+
+    func size() throws(StoreError) -> UInt64 { try file.size() }
+
+    /// The `count` bytes from `offset` on; the file must have that many.
+    func read(_ count: Int, at offset: UInt64) throws(StoreError) -> [UInt8] {
+        var failure: StoreError?
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            do throws(StoreError) {
+                let part = UnsafeMutableRawBufferPointer(
+                    rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count])
+                try read(into: part, at: offset)
+                filled = count
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
 
     /// Fills `buffer` from `offset`; the file must have that much.
     func read(
