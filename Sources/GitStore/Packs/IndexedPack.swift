@@ -16,7 +16,7 @@ public final class IndexedPack {
     public let addedBases: Int
     /// What objects of the pack point to that it does not hold, sorted; gitlinks do not count. Empty
     /// too where the indexer was told not to look.
-    public let missingLinks: [ObjectID]
+    public private(set) var missingLinks: [ObjectID]
 
     private let file: PackFile
     let table: PackEntryTable
@@ -25,14 +25,19 @@ public final class IndexedPack {
 
     init(
         file: PackFile, table: PackEntryTable, trailer: ObjectID, addedBases: Int,
-        missingLinks: [ObjectID]
+        links: [ObjectIDSet]
     ) {
         self.file = file
         self.table = table
         self.trailer = trailer
         self.addedBases = addedBases
-        self.missingLinks = missingLinks
         order = table.rowsByObjectID()
+        missingLinks = []
+        var missing: Set<ObjectID> = []
+        for set in links {
+            set.forEach { if !contains($0) { missing.insert($0) } }
+        }
+        missingLinks = missing.sorted()
     }
 
     public var objectCount: Int { table.count }

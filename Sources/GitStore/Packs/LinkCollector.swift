@@ -9,7 +9,7 @@ final class LinkCollector {
     private let format: ObjectFormat
     private let isActive: Bool
     private var recent: [ObjectID]
-    private(set) var links: Set<ObjectID> = []
+    let links: ObjectIDSet
 
     private static let recentCount = 1 << 14
 
@@ -17,6 +17,7 @@ final class LinkCollector {
     init(_ format: ObjectFormat, isActive: Bool = true) {
         self.format = format
         self.isActive = isActive
+        links = ObjectIDSet(format)
         recent = Array(repeating: .zero(format), count: Self.recentCount)
     }
 

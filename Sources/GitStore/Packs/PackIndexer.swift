@@ -108,7 +108,7 @@ public final class PackIndexer {
         }
         return IndexedPack(
             file: file, table: table, trailer: trailer, addedBases: table.count - received,
-            missingLinks: missingLinks(table))
+            links: collectors.map(\.links))
     }
 
     private func resolve(_ table: inout PackEntryTable, _ deltas: DeltaStore) throws(StoreError) {
@@ -169,24 +169,15 @@ public final class PackIndexer {
         let crc = bytes.withUnsafeBytes { crc32(0, $0) }
         table.append(whole: kind, oid, offset: offset, headerLength: headerLength, crc: crc)
     }
-
-    // MARK: Connectivity
-
-    private func missingLinks(_ table: PackEntryTable) -> [ObjectID] {
-        var missing: Set<ObjectID> = []
-        let links = collectors.reduce(into: Set<ObjectID>()) { $0.formUnion($1.links) }
-        guard !links.isEmpty else { return [] }
-        let held = Set((0 ..< table.count).map(table.objectID))
-        for oid in links where !held.contains(oid) { missing.insert(oid) }
-        return missing.sorted()
-    }
 }
 
 /// Whether to stop, told from one thread to others.
-final class CancellationFlag: Sendable {
+package final class CancellationFlag: Sendable {
+    package init() {}
+
     private let flag = Atomic(false)
-    var isSet: Bool { flag.load(ordering: .relaxed) }
-    func set() { flag.store(true, ordering: .relaxed) }
+    package var isSet: Bool { flag.load(ordering: .relaxed) }
+    package func set() { flag.store(true, ordering: .relaxed) }
     func check() throws(StoreError) {
         if isSet { throw StoreError(.cancelled, "cancelled") }
     }
