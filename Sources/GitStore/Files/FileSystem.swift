@@ -69,6 +69,11 @@ package enum FileSystem {
         }
     }
 
+    /// Removes a directory with nothing in it.
+    package static func removeEmptyDirectory(_ path: ByteString) throws(StoreError) {
+        guard path.withCString({ rmdir($0) }) == 0 else { throw .system("remove", path) }
+    }
+
     /// The names in a directory but `.` and `..`, in no order.
     package static func list(_ path: ByteString) throws(StoreError) -> [ByteString] {
         guard let directory = path.withCString({ opendir($0) }) else {
@@ -90,7 +95,7 @@ package enum FileSystem {
         guard let status = status(path, followLinks: false) else { return }
         guard status.st_mode & S_IFMT == S_IFDIR else { return try remove(path) }
         for name in try list(path) { try removeTree(path / name) }
-        guard path.withCString({ rmdir($0) }) == 0 else { throw .system("remove", path) }
+        try removeEmptyDirectory(path)
     }
 
     /// A new file in `directory` whose name begins with `prefix`, for this user only, and its path.

@@ -135,3 +135,12 @@ struct AdvertisedRefsBuilder {
             skippedCount: skippedCount)
     }
 }
+
+extension AdvertisedRefs {
+    /// The same without the refs whose names are not wanted. Where HEAD is stays known.
+    public func filtered(_ isWanted: (ByteString) -> Bool) -> AdvertisedRefs {
+        AdvertisedRefs(
+            refs: refs.filter { isWanted($0.name.bytes) }, head: head, objectFormat: objectFormat,
+            skippedNames: skippedNames, skippedCount: skippedCount)
+    }
+}

@@ -1,0 +1,43 @@
+import GitCore
+import GitStore
+
+/// The directory of a new clone: made, or found empty; and left as it was if the clone fails.
+struct CloneDestination: Sendable {
+    let directory: ByteString
+    /// Directories that were made for it, outermost first.
+    private let made: [ByteString]
+
+    init(_ directory: ByteString) throws(ClientError) {
+        self.directory = directory
+        if FileSystem.exists(directory) {
+            guard FileSystem.isDirectory(directory),
+                (try? FileSystem.list(directory).isEmpty) == true
+            else {
+                throw ClientError(
+                    .invalid,
+                    "destination path '\(directory)' already exists and is not an empty directory.")
+            }
+            made = []
+            return
+        }
+        made = try storing { () throws(StoreError) in try FileSystem.createDirectories(directory) }
+    }
+
+    /// Removes what the clone wrote and made.
+    func restore() {
+        for name in (try? FileSystem.list(directory)) ?? [] {
+            try? FileSystem.removeTree(directory / name)
+        }
+        // A directory in which something else has appeared meanwhile stays.
+        for path in made.reversed() { try? FileSystem.removeEmptyDirectory(path) }
+    }
+}
+
+/// Runs a step on the repository on this side.
+func storing<Result>(
+    _ step: () throws(StoreError) -> Result
+) throws(ClientError) -> Result {
+    do throws(StoreError) { return try step() } catch {
+        throw error.code == .cancelled ? .cancelled : ClientError(error)
+    }
+}

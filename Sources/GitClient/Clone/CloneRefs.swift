@@ -1,0 +1,83 @@
+import GitCore
+import GitStore
+
+/// Writes the refs, HEAD and the settings of branch and remote of a new clone.
+struct CloneRefs {
+    private let plan: ClonePlan
+    private let repository: Repository
+    private let origin: ByteString
+    private let options: CloneOptions
+    private let message: ByteString
+
+    init(
+        _ plan: ClonePlan, _ repository: Repository, _ origin: ByteString, _ options: CloneOptions,
+        url: GitURL
+    ) {
+        self.plan = plan
+        self.repository = repository
+        self.origin = origin
+        self.options = options
+        message = ByteString("clone: from \(url.redacted)")
+    }
+
+    /// - Parameter arrived: of the tags that were not asked for, those whose objects came along.
+    func write(arrived: Set<ObjectID>) throws(StoreError) {
+        if !plan.refs.isEmpty { try repository.refs.writePacked(plan.refs) }
+        let committer = try Identity.current(
+            .committer, config: repository.config, environment: options.environment, strict: false)
+        var transaction = RefTransaction(committer: committer, message: message)
+        for tag in plan.followedTags where arrived.contains(tag.oid) {
+            transaction.update(tag.name, to: tag.oid)
+        }
+        if let remoteHead = plan.remoteHead,
+            let name = RefName("refs/remotes/" + origin / "HEAD")
+        {
+            transaction.setSymbolic(name, to: remoteHead)
+        }
+        try repository.refs.update(transaction)
+        try writeHead(committer)
+        try writeConfig()
+    }
+
+    private func writeHead(_ committer: Identity) throws(StoreError) {
+        var pointing = RefTransaction()
+        var updating = RefTransaction(committer: committer, message: message)
+        switch plan.head {
+        case .branch(let name, let oid):
+            pointing.setSymbolic(.head, to: name)
+            // A bare clone has the branch already, under its own name.
+            if !options.isBare { updating.update(.head, to: oid, followingSymbolic: true) }
+        case .detached(let oid): updating.update(.head, to: oid)
+        case .unborn(let name): pointing.setSymbolic(.head, to: name)
+        }
+        try repository.refs.update(pointing)
+        try repository.refs.update(updating)
+    }
+
+    private func writeConfig() throws(StoreError) {
+        try repository.editConfig { file throws(StoreError) in
+            if let refspec = plan.fetchRefspec {
+                try file.set(CloneRun.key("remote", origin, "fetch"), refspec)
+            }
+            if options.mirror { try file.set(CloneRun.key("remote", origin, "mirror"), "true") }
+            if !options.isBare, let branch { try follow(branch, &file) }
+        }
+    }
+
+    /// The branch that HEAD is on.
+    private var branch: RefName? {
+        switch plan.head {
+        case .branch(let name, _), .unborn(let name): name
+        case .detached: nil
+        }
+    }
+
+    /// Makes the server's branch the upstream of the local one.
+    private func follow(_ branch: RefName, _ file: inout ConfigFile) throws(StoreError) {
+        try file.set(CloneRun.key("branch", branch.short, "remote"), origin)
+        try file.set(CloneRun.key("branch", branch.short, "merge"), branch.bytes)
+        if ["always", "remote"].contains(repository.config.string("branch.autosetuprebase")) {
+            try file.set(CloneRun.key("branch", branch.short, "rebase"), "true")
+        }
+    }
+}

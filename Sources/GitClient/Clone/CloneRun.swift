@@ -1,0 +1,196 @@
+import GitCore
+import GitStore
+import GitWire
+import GitWorktree
+import Synchronization
+
+/// The steps of a clone, in their order.
+struct CloneRun: Sendable {
+    private let clone: Clone
+    private let destination: CloneDestination
+    private let transport: any HTTPTransport
+    private let credentials: (any CredentialProvider)?
+
+    private var options: CloneOptions { clone.options }
+
+    init(
+        _ clone: Clone, _ destination: CloneDestination, _ transport: any HTTPTransport,
+        _ credentials: (any CredentialProvider)?
+    ) {
+        self.clone = clone
+        self.destination = destination
+        self.transport = transport
+        self.credentials = credentials
+    }
+
+    func run() async throws(ClientError) -> CloneResult {
+        let (repository, origin) = try makeRepository()
+        let server = try await connect(repository.config)
+        let refs = try await server.refs(prefixes: ClonePlan.prefixes(options))
+        warnOfSkipped(refs)
+        let plan = try ClonePlan(
+            refs, options, origin: origin, defaultBranch: defaultBranch(repository.config))
+        let outcome = try await fetch(plan, server, repository)
+        try storing { () throws(StoreError) in
+            try CloneRefs(plan, repository, origin, options, url: clone.url).write(
+                arrived: Set(outcome.arrived))
+        }
+        try await checkOut(plan, repository)
+        return CloneResult(
+            gitDirectory: repository.gitDirectory, workTree: repository.workTree,
+            head: plan.head.result, objectCount: outcome.objectCount)
+    }
+
+    // MARK: The new repository
+
+    private func makeRepository() throws(ClientError) -> (Repository, origin: ByteString) {
+        let directory = destination.directory
+        return try storing { () throws(StoreError) in
+            let config = try Config.load(
+                gitDirectory: nil, overrides: options.overrides, environment: options.environment)
+            let origin = options.origin ?? config.string("clone.defaultremotename") ?? "origin"
+            guard RefName("refs/remotes/" + origin / "x") != nil else {
+                throw StoreError(.invalid, "'\(origin)' is not a valid remote name")
+            }
+            let new = try Repository.create(
+                at: directory, bare: options.isBare, initialBranch: defaultBranch(config),
+                overrides: options.overrides, environment: options.environment)
+            try new.editConfig { file throws(StoreError) in
+                for (name, value) in options.settings {
+                    guard let key = ConfigKey(ByteString(name)) else {
+                        throw StoreError(.invalid, "invalid key: '\(ByteString(name))'")
+                    }
+                    try file.add(key, value ?? "true")
+                }
+                try file.set(Self.key("remote", origin, "url"), clone.url.stored)
+                if !options.tags { try file.set(Self.key("remote", origin, "tagOpt"), "--no-tags") }
+            }
+            // The settings just written hold for the rest of the clone.
+            let repository = try Repository.open(
+                gitDirectory: new.gitDirectory, overrides: options.overrides,
+                environment: options.environment)
+            return (repository, origin)
+        }
+    }
+
+    static func key(
+        _ section: ByteString, _ subsection: ByteString, _ name: ByteString
+    ) throws(StoreError) -> ConfigKey {
+        guard let key = ConfigKey(section: section, subsection: subsection, name: name) else {
+            throw StoreError(.invalid, "'\(subsection)' cannot be part of a configuration key")
+        }
+        return key
+    }
+
+    /// init.defaultBranch, or what Git takes without it.
+    private func defaultBranch(_ config: Config) -> RefName {
+        config.string("init.defaultbranch").flatMap(RefName.branch)
+            ?? RefName.branch("master") ?? .head
+    }
+
+    // MARK: The server
+
+    private func connect(_ config: Config) async throws(ClientError) -> UploadPack {
+        let progress = clone.progress
+        let remote = try HTTPRemote(
+            clone.url, config, options.environment, transport: transport,
+            credentials: credentials,
+            notice: { notice in
+                switch notice {
+                case .warning(let text): progress.post(.warning(text))
+                case .remote(let line): progress.post(.serverText(ByteString(line + "\n")))
+                }
+            })
+        return try await UploadPack(remote, version: ProtocolVersion(config))
+    }
+
+    private func warnOfSkipped(_ refs: AdvertisedRefs) {
+        guard refs.skippedCount > 0 else { return }
+        let names = refs.skippedNames.map { "'\($0)'" }.joined(separator: ", ")
+        clone.progress.post(
+            .warning("ignoring \(refs.skippedCount) refs with names that are not allowed: \(names)")
+        )
+    }
+
+    private func fetch(
+        _ plan: ClonePlan, _ server: UploadPack, _ repository: Repository
+    ) async throws(ClientError) -> PackFetch.Outcome {
+        guard !plan.wants.isEmpty else {
+            if plan.isEmpty {
+                clone.progress.post(.warning("You appear to have cloned an empty repository."))
+            }
+            return PackFetch.Outcome()
+        }
+        var request = FetchRequest(wants: plan.wants)
+        request.agent = userAgent
+        request.includeTag = options.tags
+        request.noProgress = !options.wantsServerProgress
+        let fetch = PackFetch(
+            server: server, objects: repository.objects, progress: clone.progress)
+        return try await fetch.run(request, candidates: plan.followedTags.map(\.oid))
+    }
+
+    // MARK: The work tree
+
+    private func checkOut(
+        _ plan: ClonePlan, _ repository: Repository
+    ) async throws(ClientError) {
+        guard let workTree = repository.workTree, !options.noCheckout else { return }
+        guard let commit = plan.head.oid else {
+            if !plan.isEmpty {
+                clone.progress.post(
+                    .warning("remote HEAD refers to nonexistent ref, unable to checkout."))
+            }
+            return
+        }
+        let isCancelled = CancellationFlag()
+        let progress = clone.progress
+        let result = await withTaskCancellationHandler {
+            await DetachedThread.run {
+                Result { () throws(ClientError) in
+                    try Self.checkOut(commit, repository, workTree, progress, isCancelled)
+                }
+            }
+        } onCancel: {
+            isCancelled.set()
+        }
+        guard let result else { throw ClientError(.system, "no thread could be started") }
+        try result.get()
+    }
+
+    private static func checkOut(
+        _ commit: ObjectID, _ repository: Repository, _ workTree: ByteString,
+        _ progress: CloneProgress, _ isCancelled: CancellationFlag
+    ) throws(ClientError) {
+        let tree = try storing { () throws(StoreError) in
+            try repository.objects.peel(commit, to: .tree)
+        }
+        do throws(WorktreeError) {
+            let checkout = try Checkout(
+                objects: repository.objects, workTree: workTree,
+                gitDirectory: repository.gitDirectory, config: repository.config)
+            let index = try checkout.run(
+                tree: tree,
+                progress: { done, total in
+                    progress.post(.phase(.checkingOut, done: done, total: total, bytes: 0))
+                },
+                warn: { progress.post(.warning($0)) },
+                isCancelled: { isCancelled.isSet })
+            progress.post(.finished(.checkingOut))
+            try index.write(to: repository.gitDirectory / "index")
+        } catch {
+            if error.code == .cancelled { throw .cancelled }
+            throw ClientError(.store, error.message, cause: error)
+        }
+    }
+}
+
+extension ClonePlan.Head {
+    fileprivate var result: CloneResult.Head {
+        switch self {
+        case .branch(let name, _): .branch(name)
+        case .detached(let oid): .detached(oid)
+        case .unborn(let name): .unborn(name)
+        }
+    }
+}
