@@ -29,6 +29,9 @@ let package = Package(
             name: "CCurl", pkgConfig: "libcurl",
             providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
 
+        // getopt_long, for the command alone.
+        .systemLibrary(name: "CGetopt"),
+
         // The modules: the imports point one way (docs/Architecture.md).
         .target(name: "GitCore", dependencies: ["CSHA1"], swiftSettings: common),
         .target(name: "GitWire", dependencies: ["GitCore"], swiftSettings: common),
@@ -40,7 +43,8 @@ let package = Package(
             dependencies: ["GitCore", "GitWire", "GitStore", "GitWorktree", "CCurl", "CDeflate"],
             swiftSettings: common),
         .executableTarget(
-            name: "apus", dependencies: ["GitCore", "GitStore", "GitWorktree", "GitClient"],
+            name: "apus",
+            dependencies: ["GitCore", "GitStore", "GitWorktree", "GitClient", "CGetopt"],
             swiftSettings: common),
 
         // Real git, the built apus and a web server, for the tests.

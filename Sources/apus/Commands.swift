@@ -1,0 +1,13 @@
+import GitCore
+
+/// The subcommands, in the order in which `apus help` lists them.
+enum Commands {
+    static let groups: [(title: String, commands: [any Command.Type])] = [
+        ("start a repository", [Init.self]),
+        ("about apus", [Help.self, Version.self]),
+    ]
+
+    static func named(_ name: ByteString) -> (any Command.Type)? {
+        groups.lazy.flatMap(\.commands).first { ByteString($0.name) == name }
+    }
+}
