@@ -151,6 +151,15 @@ func ref(_ name: ByteString) throws -> RefName { try #require(RefName(name)) }
         #expect(error?.code == .corrupt)
     }
 
+    @Test func aNamedPipeDoesNotHoldItUp() throws {
+        let oracle = try RepositoryOracle()
+        try oracle.git("init", "-q", "r")
+        mkfifo(oracle.root + "/r/.git/refs/heads/pipe", 0o600)
+        let store = refStore(oracle)
+        #expect(throws: StoreError.self) { try store.read(ref("refs/heads/pipe")) }
+        #expect(try store.list(prefix: "").isEmpty)
+    }
+
     @Test func doesNotFollowLinksOutOfTheRefs() throws {
         let oracle = try RepositoryOracle()
         let oids = try oracle.makeCommits("r")
@@ -275,6 +284,34 @@ func ref(_ name: ByteString) throws -> RefName { try #require(RefName(name)) }
             #expect(listed.last?.peeled == behind)
             #expect(count.value == asked, "with \(header)")
         }
+    }
+
+    @Test func randomDamageEndsInAnErrorAtMost() throws {
+        let oracle = try RepositoryOracle()
+        let intact = Array(
+            ("# pack-refs with: peeled fully-peeled sorted \n"
+                + (0 ..< 9).map { "\(hex[$0]) refs/tags/v\($0)\n^\(hex[9])\n" }.joined()).utf8)
+        var generator = RandomBytes(seed: 11)
+        var refused = 0
+        for _ in 0 ..< 400 {
+            var damaged = intact
+            for _ in 0 ..< Int.random(in: 1 ... 4, using: &generator) {
+                let place = Int.random(in: 0 ..< damaged.count, using: &generator)
+                switch Int.random(in: 0 ..< 3, using: &generator) {
+                case 0: damaged[place] = [0, 0x0a, 0x20, 0x23, 0x5e, 0x7a].randomElement() ?? 0
+                case 1: damaged.removeSubrange(place...)
+                default: damaged.remove(at: place)
+                }
+                if damaged.isEmpty { damaged = [0x0a] }
+            }
+            try oracle.write("r/.git/packed-refs", damaged)
+            let store = refStore(oracle)
+            if (try? store.list(prefix: "")) == nil { refused += 1 }
+            for number in 0 ..< 9 {
+                _ = try? store.read(ref(ByteString("refs/tags/v\(number)")))
+            }
+        }
+        #expect(refused > 200)
     }
 
     @Test func writesTheFileThatGitWrites() throws {

@@ -62,11 +62,14 @@ import Testing
         ("[core]\nlogallrefupdates = always\n", "refs/tags/x", true),
         ("[core]\nlogallrefupdates\n", "refs/tags/x", false),
         ("[core]\nlogallrefupdates = no\n", "HEAD", false), ("", "HEAD", true),
-        ("[core]\nbare\n", "HEAD", false), ("", "refs/heads/x", true), ("", "refs/notes/x", true),
+        ("[core]\nlogallrefupdates = 1\n", "refs/heads/x", true), ("", "refs/heads/x", true),
+        ("", "refs/notes/x", true),
         ("", "refs/remotes/o/x", true), ("", "refs/stash", false), ("", "ORIG_HEAD", false),
-        ("[core]\nbare\nlogallrefupdates = 1\n", "refs/heads/x", true),
     ]) func choosesWhatToLog(_ text: String, _ name: String, _ expected: Bool) throws {
-        let policy = try ReflogPolicy(Config(ConfigFile(parsing: Array(text.utf8))))
+        let config = Config(try ConfigFile(parsing: Array(text.utf8)))
+        let policy = try ReflogPolicy(config, isBare: false)
+        let bare = try ReflogPolicy(config, isBare: true)
+        #expect(bare.logs(try ref(ByteString(name))) == (expected && !text.isEmpty))
         #expect(policy.logs(try ref(ByteString(name))) == expected)
     }
 

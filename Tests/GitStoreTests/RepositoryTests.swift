@@ -152,6 +152,10 @@ import Testing
         let opened = try Repository.open(
             gitDirectory: oracle.path("side/.git"), environment: oracle.environment)
         #expect(opened.gitDirectory == side.gitDirectory && opened.workTree == side.workTree)
+        let moved = try Repository.open(
+            gitDirectory: oracle.path("r/.git"), workTree: oracle.path("home"),
+            environment: oracle.environment)
+        #expect(moved.workTree == oracle.path("home"))
     }
 
     @Test func stopsWhereThereIsNone() throws {

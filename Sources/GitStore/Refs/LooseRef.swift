@@ -26,7 +26,9 @@ enum LooseRef {
     static func read(_ path: ByteString, _ format: ObjectFormat) throws(StoreError) -> Ref? {
         let content: [UInt8]
         do {
-            content = try File(path, O_RDONLY | O_NOFOLLOW).readToEnd(limit: maximumSize)
+            // A named pipe in the place of a ref must not make this wait.
+            let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
+            content = try File(path, flags).readToEnd(limit: maximumSize)
         } catch {
             switch error.systemError {
             case ENOENT, ENOTDIR, EISDIR: return nil

@@ -36,7 +36,7 @@ public enum ReflogPolicy: Sendable {
     }
 
     /// As configured; `true` if nothing is, but not in a bare repository.
-    package init(_ config: Config) throws(StoreError) {
+    package init(_ config: Config, isBare: Bool) throws(StoreError) {
         if config.string("core.logallrefupdates")?.bytes.map(ConfigKey.lowercased)
             == Array("always".utf8)
         {
@@ -44,7 +44,7 @@ public enum ReflogPolicy: Sendable {
         } else if let value = try config.bool("core.logallrefupdates") {
             self = value ? .branches : .none
         } else {
-            self = try config.bool("core.bare") ?? false ? .none : .branches
+            self = isBare ? .none : .branches
         }
     }
 }

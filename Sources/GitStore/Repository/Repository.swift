@@ -27,13 +27,14 @@ public final class Repository: Sendable {
         gitDirectory = layout.gitDirectory
         commonDirectory = layout.commonDirectory
         self.workTree = workTree
-        isBare = format.isBare ?? (workTree == nil)
+        let isBare = format.isBare ?? (workTree == nil)
+        self.isBare = isBare
         self.format = format.objectFormat
         self.config = config
         self.objects = objects
         refs = RefStore(
             gitDirectory: layout.gitDirectory, commonDirectory: layout.commonDirectory,
-            format: format.objectFormat, reflogPolicy: try ReflogPolicy(config)
+            format: format.objectFormat, reflogPolicy: try ReflogPolicy(config, isBare: isBare)
         ) { oid throws(StoreError) in try objects.refTarget(oid) }
     }
 
@@ -100,8 +101,12 @@ public final class Repository: Sendable {
     }
 
     /// Opens the repository whose git directory this is: one that the user named, whoever owns it.
+    ///
+    /// - Parameter workTree: used in place of the one that is configured or found, as `GIT_WORK_TREE`
+    ///   asks for.
     public static func open(
-        gitDirectory: ByteString, overrides: [(String, ByteString?)] = [],
+        gitDirectory: ByteString, workTree: ByteString? = nil,
+        overrides: [(String, ByteString?)] = [],
         environment: Environment = .process
     ) throws(StoreError) -> Repository {
         let path = RepositoryLayout.absolute(gitDirectory)
@@ -114,7 +119,7 @@ public final class Repository: Sendable {
             RepositoryLayout(
                 gitDirectory: target, gitFile: target == path ? nil : path,
                 holder: isNamedGit ? RepositoryLayout.parent(path) : nil),
-            overrides, environment)
+            workTree: workTree.map(RepositoryLayout.absolute), overrides, environment)
     }
 
     /// Opens what a path means as the source of a clone: a git directory, a work tree, or either's
@@ -135,14 +140,14 @@ public final class Repository: Sendable {
     }
 
     private static func open(
-        _ layout: RepositoryLayout, _ overrides: [(String, ByteString?)],
-        _ environment: Environment
+        _ layout: RepositoryLayout, workTree: ByteString? = nil,
+        _ overrides: [(String, ByteString?)], _ environment: Environment
     ) throws(StoreError) -> Repository {
         let format = try RepositoryFormat(layout)
         let config = try Config.load(
             gitDirectory: layout.gitDirectory, overrides: overrides, environment: environment)
-        return try Repository(
-            layout, format, workTree: try layout.workTree(format), config)
+        let place = if let workTree { workTree } else { try layout.workTree(format) }
+        return try Repository(layout, format, workTree: place, config)
     }
 
     // MARK: Changing the configuration
