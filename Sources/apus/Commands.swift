@@ -3,7 +3,8 @@ import GitCore
 /// The subcommands, in the order in which `apus help` lists them.
 enum Commands {
     static let groups: [(title: String, commands: [any Command.Type])] = [
-        ("start a repository", [Init.self]),
+        ("start a repository", [CloneCommand.self, Init.self]),
+        ("ask a server", [LsRemoteCommand.self]),
         ("about apus", [Help.self, Version.self]),
     ]
 

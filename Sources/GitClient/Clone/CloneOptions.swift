@@ -47,3 +47,13 @@ public struct CloneResult: Sendable, Hashable {
     /// Objects that came.
     public let objectCount: Int
 }
+
+extension CloneResult {
+    /// Whether the settings want a person to be told that HEAD is on no branch.
+    package func advisesOnDetachedHead(
+        _ overrides: [(String, ByteString?)]
+    ) throws(StoreError) -> Bool {
+        try Config.load(gitDirectory: gitDirectory, overrides: overrides)
+            .bool("advice.detachedhead") ?? true
+    }
+}

@@ -13,7 +13,7 @@ struct ClonePlan {
         case unborn(RefName)
     }
 
-    /// What packed-refs is to hold.
+    /// What packed-refs is to hold, not peeled yet.
     private(set) var refs: [PackedRef] = []
     /// The ids to ask for.
     private(set) var wants: [ObjectID] = []
@@ -97,7 +97,7 @@ struct ClonePlan {
         for ref in server.refs where ref.name != .head {
             let isTag = ref.name.bytes.hasPrefix("refs/tags/")
             guard let name = localName(ref.name) else { continue }
-            let packed = PackedRef(name: name, oid: ref.oid, peeled: ref.peeled)
+            let packed = PackedRef(name: name, oid: ref.oid, peeled: nil)
             if ref.name == only {
                 refs.append(packed)
             } else if takesAll, !isTag || options.tags || options.mirror {

@@ -22,7 +22,7 @@ struct CloneRefs {
 
     /// - Parameter arrived: of the tags that were not asked for, those whose objects came along.
     func write(arrived: Set<ObjectID>) throws(StoreError) {
-        if !plan.refs.isEmpty { try repository.refs.writePacked(plan.refs) }
+        if !plan.refs.isEmpty { try repository.refs.writePacked(try plan.refs.map(peeled)) }
         let committer = try Identity.current(
             .committer, config: repository.config, environment: options.environment, strict: false)
         var transaction = RefTransaction(committer: committer, message: message)
@@ -37,6 +37,12 @@ struct CloneRefs {
         try repository.refs.update(transaction)
         try writeHead(committer)
         try writeConfig()
+    }
+
+    /// The ref with what its tag leads to, as the tag itself says and not the server.
+    private func peeled(_ ref: PackedRef) throws(StoreError) -> PackedRef {
+        PackedRef(
+            name: ref.name, oid: ref.oid, peeled: try repository.objects.refTarget(ref.oid)?.peeled)
     }
 
     private func writeHead(_ committer: Identity) throws(StoreError) {

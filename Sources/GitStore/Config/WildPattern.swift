@@ -28,9 +28,15 @@ package struct WildPattern: Sendable {
 
     private let tokens: [Token]
     private let ignoresCase: Bool
+    private let crossesSlashes: Bool
 
-    package init(_ pattern: ByteString, ignoringCase: Bool = false) {
+    /// - Parameter crossingSlashes: `*`, `?` and sets match a '/' too, as where Git matches whole ref
+    ///   names and not paths.
+    package init(
+        _ pattern: ByteString, ignoringCase: Bool = false, crossingSlashes: Bool = false
+    ) {
         ignoresCase = ignoringCase
+        crossesSlashes = crossingSlashes
         let bytes = ignoringCase ? pattern.bytes.map(ConfigKey.lowercased) : pattern.bytes
         var tokens: [Token] = []
         var index = 0
@@ -97,8 +103,10 @@ package struct WildPattern: Sendable {
                 switch tokens[index] {
                 case .byte(let expected): if byte == expected { next[index + 1] = true }
                 case .set(let members, let negated):
-                    if byte != 0x2f, members.contains(byte) != negated { next[index + 1] = true }
-                case .star: if byte != 0x2f { next[index] = true }
+                    if crossesSlashes || byte != 0x2f, members.contains(byte) != negated {
+                        next[index + 1] = true
+                    }
+                case .star: if crossesSlashes || byte != 0x2f { next[index] = true }
                 case .deepStar: next[index] = true
                 case .optionalDirectories, .nothing: break
                 }
