@@ -352,6 +352,25 @@ extension HTTPTestServer.Exchange {
         #expect(credentials.events.first == .asked(place + "/new/", username: nil))
     }
 
+    /// In a process of its own, whose home is another.
+    @Test func netrcHasThePasswordOfAHost() async {
+        await #expect(processExitsWith: .success) {
+            let home = TestDirectory()
+            try Data("machine 127.0.0.1 login joe password net\n".utf8).write(
+                to: URL(fileURLWithPath: home.file(".netrc")))
+            setenv("HOME", home.path, 1)
+            let server = HTTPTestServer { $0.answerSmart() }
+            for user in ["", "eve@", "eve:pw@"] {
+                let url = try GitURL(server.url.replacing("http://", with: "http://" + user))
+                let remote = try HTTPRemote(
+                    url, transport: CurlTransport(), credentials: NoCredentials())
+                _ = try await remote.discover(.uploadPack, protocolVersion: 2).all()
+            }
+            let sent = server.requests.map { $0.headers["authorization"] }
+            try #require(sent == [basic("joe:net"), nil, basic("eve:pw")])
+        }
+    }
+
     @Test func whatIsNotBasicIsNotAnswered() async throws {
         let server = guarded("right", "Negotiate, Bearer realm=\"x\"")
         let credentials = ScriptedCredentials("right")

@@ -1,3 +1,4 @@
+import CCurl
 import Foundation
 import GitCore
 import Testing
@@ -111,6 +112,68 @@ import Testing
         #expect(try GitURL("https://u@h/x.git/").stored == "https://u@h/x.git/")
         #expect(try GitURL("HTTP://H/a%20b").stored == "HTTP://H/a%20b")
         #expect(try GitURL("https://u:p@h/x.git").redacted == "https://h/x.git")
+    }
+}
+
+@Suite struct GitURLFuzzTests {
+    /// Text of pieces that a parser may trip over, always the same.
+    private struct Texts {
+        var state: UInt64 = 1
+        let pieces = [
+            "http://", "https://", "ssh://", "a", "b.c", "@", ":", "/", "?", "#", "\\", "%", "%2e",
+            "%2F", "%0a", "%00", "..", ".", "[", "]", "::1", "80", "-", " ", "\u{e9}", "\u{7f}",
+            "*",
+            "//", "\"", "%5c", "0x7f.1", "127.1", "=", "&", ";", "\u{ff0f}", "\u{3002}",
+        ]
+
+        mutating func next(_ bound: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(state >> 33) % bound
+        }
+
+        mutating func text() -> String {
+            let start = next(4) == 0 ? "" : "http://"
+            return (0 ..< next(9)).reduce(start) { text, _ in text + pieces[next(pieces.count)] }
+        }
+    }
+
+    private func curlsPart(_ part: CURLUPart, of url: GitURL) -> String? {
+        guard let handle = curl_url() else { return nil }
+        defer { curl_url_cleanup(handle) }
+        let flags = UInt32(CURLU_PATH_AS_IS | CURLU_DISALLOW_USER)
+        let text = String(decoding: url.connectionText.bytes, as: UTF8.self)
+        guard curl_url_set(handle, CURLUPART_URL, text, flags) == CURLUE_OK else { return nil }
+        var value: UnsafeMutablePointer<CChar>?
+        let get = part == CURLUPART_PORT ? UInt32(CURLU_DEFAULT_PORT) : 0
+        guard curl_url_get(handle, part, &value, get) == CURLUE_OK, let value else { return nil }
+        defer { curl_free(value) }
+        return String(cString: value)
+    }
+
+    @Test func whatIsUnderstoodIsWhatIsConnectedTo() throws {
+        var texts = Texts()
+        var understood = 0
+        for _ in 0 ..< 30_000 {
+            let text = texts.text()
+            guard let url = try? GitURL(text), url.isHTTP else { continue }
+            understood += 1
+            // Its own form means the same to this parser,
+            let again = try GitURL(url.connectionText)
+            #expect(again.connectionText == url.connectionText, "\(text)")
+            #expect(again.origin == url.origin, "\(text)")
+            // and to libcurl, but that it writes numbers of IPv4 out.
+            let host = curlsPart(CURLUPART_HOST, of: url)?.filter { !"[]".contains($0) }
+            if url.host.bytes.first.map({ $0.isDigit }) != true {
+                #expect(host == url.host.description, "\(text)")
+            } else {
+                #expect(host != nil, "\(text)")
+            }
+            #expect(curlsPart(CURLUPART_PORT, of: url) == url.effectivePort.map { "\($0)" })
+            #expect(curlsPart(CURLUPART_PATH, of: url) == url.path.description, "\(text)")
+            _ = try? url.directoryName()
+            _ = try? url.resolving(location: ByteString(texts.text()))
+        }
+        #expect(understood > 1000)
     }
 }
 

@@ -59,6 +59,7 @@ private final class CurlThread: @unchecked Sendable {
         while perform(takeCommands()) {
             var running: Int32 = 0
             curl_multi_perform(multi, &running)
+            for easy in active.values { easy.transfer.deliver() }
             finishDone()
             curl_multi_poll(multi, nil, 0, pollMilliseconds, nil)
         }
@@ -92,14 +93,14 @@ private final class CurlThread: @unchecked Sendable {
     private func start(_ transfer: CurlTransfer) {
         // It may have been given up before it began.
         guard !transfer.isFinished else { return }
-        do {
+        do throws(ClientError) {
             let easy = try CurlEasy(transfer)
             guard curl_multi_add_handle(multi, easy.handle) == CURLM_OK else {
                 throw ClientError(.system, "libcurl could not start a transfer")
             }
             active[ObjectIdentifier(transfer)] = easy
         } catch {
-            transfer.finish(.failure(error as? ClientError ?? .cancelled))
+            transfer.finish(.failure(error))
         }
     }
 

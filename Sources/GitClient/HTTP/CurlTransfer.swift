@@ -29,6 +29,8 @@ final class CurlTransfer: Sendable {
         var collector = HTTPHeadCollector()
         var head: HTTPHead?
         var buffer: [UInt8] = []
+        /// How many bytes the reader got last: the next will be about as many.
+        var lastRead = 0
         var isPaused = false
         var outcome: Result<Void, ClientError>?
         var headWaiter: CheckedContinuation<HeadResult, Never>?
@@ -84,21 +86,27 @@ final class CurlTransfer: Sendable {
 
     enum Receipt { case taken, paused, refused }
 
+    /// Puts bytes of the body into the buffer; ``deliver()`` wakes who waits for them.
     func receive(body bytes: UnsafeRawBufferPointer) -> Receipt {
-        let (receipt, wake) = state.withLock { state -> (Receipt, Wake) in
-            guard state.outcome == nil else { return (.refused, Wake()) }
+        state.withLock { state in
+            guard state.outcome == nil else { return .refused }
             state.completeHead()
             let hasRoom = state.buffer.count + bytes.count <= HTTPLimits.bufferedBody
             guard hasRoom || state.buffer.isEmpty else {
                 state.isPaused = true
-                return (.paused, Wake())
+                return .paused
             }
-            if state.buffer.isEmpty { state.buffer.reserveCapacity(HTTPLimits.readSize) }
+            if state.buffer.isEmpty { state.buffer.reserveCapacity(state.lastRead) }
             state.buffer.append(contentsOf: bytes)
-            return (.taken, state.takeWake())
+            return .taken
         }
+    }
+
+    /// Wakes whoever waits for what is there. libcurl gives the body in small pieces: to call this
+    /// once for all that came is cheaper than for each.
+    func deliver() {
+        let wake = state.withLock { $0.takeWake() }
         wake.run()
-        return receipt
     }
 
     /// Says how the transfer ended, unless it had ended before: then it is false.
@@ -147,6 +155,7 @@ extension CurlTransfer.State {
         if !buffer.isEmpty {
             let bytes = buffer
             let hasRoom = isPaused
+            lastRead = buffer.count
             buffer = []
             isPaused = false
             return CurlTransfer.Read(bytes: .success(bytes), hasRoom: hasRoom)

@@ -68,7 +68,7 @@ public actor HTTPRemote {
         let response = try await get(tail, headers + versionHeader(protocolVersion))
         let expected = ByteString("application/x-\(service.rawValue)-advertisement")
         guard response.headers.contentType == expected else {
-            throw await notSmart(response)
+            throw await response.failureOfDiscovery(at: base)
         }
         return response.body
     }
@@ -93,7 +93,7 @@ public actor HTTPRemote {
         }
         let url = try base.appending(ByteString(name))
         let response = try await answer(.post, url, at: base, headers, sent)
-        guard response.status == 200 else { throw await failure(response) }
+        guard response.status == 200 else { throw await response.failure(at: base, notice) }
         guard response.headers.contentType == ByteString("application/x-\(name)-result") else {
             throw ClientError(
                 .protocolError,
@@ -126,7 +126,7 @@ public actor HTTPRemote {
                 if let moved = url.base(withoutTail: tail) { place = moved }
                 continue
             }
-            guard response.status == 200 else { throw await failure(response) }
+            guard response.status == 200 else { throw await response.failure(at: base, notice) }
             if url != asked { try moveBase(to: url, tail, asked) }
             return response
         }
@@ -232,98 +232,5 @@ public actor HTTPRemote {
                 "the server's certificate is NOT verified (http.sslVerify, GIT_SSL_NO_VERIFY):"
                     + " whoever is on the way to '\(base.redacted)' can read and change everything")
         )
-    }
-
-    // MARK: failures
-
-    private func failure(_ response: HTTPResponse) async -> ClientError {
-        if response.headers.contentType == "text/plain" {
-            for line in await response.body.text() { notice(.remote(line)) }
-        }
-        let url = base.redacted
-        let status = response.status
-        switch status {
-        case 401:
-            return ClientError(
-                .authentication, "Authentication failed for '\(url)'", status: status)
-        case 404:
-            return ClientError(.notFound, "repository '\(url)' not found", status: status)
-        case 300 ..< 400:
-            return ClientError(
-                .redirect, "unable to access '\(url)': unexpected redirect (\(status))",
-                status: status)
-        default:
-            let code: ClientError.Code =
-                status == 403 ? .forbidden : status == 410 ? .notFound : .httpStatus
-            return ClientError(
-                code, "unable to access '\(url)': The requested URL returned error: \(status)",
-                status: status)
-        }
-    }
-
-    private func notSmart(_ response: HTTPResponse) async -> ClientError {
-        let type = response.headers.contentType
-        let url = base.redacted
-        if type == "text/plain" || type.isEmpty || type == "application/octet-stream",
-            await response.body.text().first?.isRefLine == true
-        {
-            return ClientError(
-                .unsupported,
-                "'\(url)' is served by the \"dumb\" HTTP protocol, which is not supported")
-        }
-        return ClientError(
-            .protocolError,
-            "\(url)info/refs not valid: is this a git repository?"
-                + " (the server sent '\(type.printable)')")
-    }
-}
-
-extension String {
-    /// An object id and a tab, as each line of a dumb server's `info/refs` begins.
-    fileprivate var isRefLine: Bool {
-        let digits = utf8.prefix { $0.hexValue != nil }.count
-        return (digits == 40 || digits == 64) && utf8.dropFirst(digits).starts(with: "\\x09".utf8)
-    }
-}
-
-extension HTTPResponse {
-    /// How long to wait before asking again; nil where asking again is no use, or the server wants
-    /// more patience than there is.
-    fileprivate var secondsToRetry: Int? {
-        guard [429, 502, 503, 504].contains(status) else { return nil }
-        guard let value = headers["retry-after"], !value.isEmpty,
-            value.bytes.allSatisfy(\.isDigit)
-        else { return 1 }
-        guard value.count <= 4 else { return nil }
-        let seconds = value.bytes.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
-        return seconds <= HTTPLimits.retrySeconds ? seconds : nil
-    }
-}
-
-extension HTTPBodyStream {
-    /// Reads what is left, so that the connection can be used again; not more than an error's worth.
-    fileprivate func drain() async { _ = await prefix() }
-
-    /// The lines of a text, safe to print.
-    fileprivate func text() async -> [String] {
-        var lines = ByteString(await prefix()).split(UInt8(ascii: "\n")).map { line in
-            ByteString(line.bytes.last == 0x0d ? line.bytes.dropLast() : line.bytes[...])
-        }
-        while lines.last?.isEmpty == true { lines.removeLast() }
-        return lines.map(\.printable)
-    }
-
-    /// The first bytes, up to ``HTTPLimits/errorBody`` and as long as they come without much delay.
-    private func prefix() async -> [UInt8] {
-        var bytes: [UInt8] = []
-        let end = ContinuousClock.now + .seconds(HTTPLimits.errorBodySeconds)
-        do throws(ClientError) {
-            while bytes.count < HTTPLimits.errorBody, ContinuousClock.now < end,
-                let chunk = try await next()
-            {
-                bytes += chunk.prefix(HTTPLimits.errorBody - bytes.count)
-            }
-        } catch {}
-        return bytes
     }
 }
