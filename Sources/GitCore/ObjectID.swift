@@ -160,8 +160,14 @@ public struct ObjectID: Hashable, Sendable {
         a.words == b.words && a.format == b.format
     }
 
-    /// Feeds eight bytes of the id: they are a hash already.
-    @inlinable public func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
+    /// Feeds every byte: ids come from trees and peers that can name what does not exist, and choose
+    /// ids by the thousand that agree in part.
+    @inlinable public func hash(into hasher: inout Hasher) {
+        hasher.combine(words.0)
+        hasher.combine(words.1)
+        hasher.combine(words.2)
+        if format == .sha256 { hasher.combine(words.3) }
+    }
 }
 
 extension ObjectID: Comparable {
