@@ -1,29 +1,73 @@
-/// Buffers that are used again and again: fresh large ones cost a page fault every 4 KiB. One a thread.
+/// The buffers of one thread that rebuilds objects, used again and again: fresh large ones cost a page
+/// fault every 4 KiB.
 final class BufferPool {
+    private let budget: RebuildBudget
     private var free: [UnsafeMutableRawBufferPointer] = []
+    private var freeBytes = 0
+    /// Large buffers that are in use.
+    private var largeCount = 0
 
-    /// Buffers kept for later use, and the most bytes of one.
+    /// Buffers kept for later use, their bytes together, and the most bytes of one.
     private static let maximumFree = 8
-    private static let largestKept = 16 << 20
+    private static let maximumFreeBytes = 32 << 20
+    static let largestKept = 16 << 20
+
+    init(_ budget: RebuildBudget) { self.budget = budget }
 
     deinit { for buffer in free { buffer.deallocate() } }
 
     /// A buffer of at least `count` bytes, to be given back by ``give(_:)``.
-    func take(_ count: Int) -> UnsafeMutableRawBufferPointer {
-        if let index = free.lastIndex(where: { $0.count >= count }) {
-            return free.remove(at: index)
+    ///
+    /// - Throws: ``StoreError/Code/limit``.
+    func take(_ count: Int) throws(StoreError) -> UnsafeMutableRawBufferPointer {
+        let buffer = takeFree(count) ?? .allocate(byteCount: Self.capacity(count), alignment: 16)
+        if isLarge(buffer) {
+            if largeCount == 0 { budget.beginLarge() }
+            largeCount += 1
         }
-        let capacity = max(1 << 16, count <= Self.largestKept ? count.nextPowerOf2 : count)
-        return .allocate(byteCount: capacity, alignment: 16)
+        do throws(StoreError) {
+            try budget.hold(buffer.count)
+        } catch {
+            give(buffer)
+            throw error
+        }
+        return buffer
     }
 
     func give(_ buffer: UnsafeMutableRawBufferPointer) {
-        if buffer.count > Self.largestKept {
-            buffer.deallocate()
-            return
+        budget.release(buffer.count)
+        if isLarge(buffer) {
+            largeCount -= 1
+            if largeCount == 0 { budget.endLarge() }
         }
-        if free.count == Self.maximumFree { free.removeFirst().deallocate() }
+        guard buffer.count <= Self.largestKept else { return buffer.deallocate() }
+        while free.count == Self.maximumFree || freeBytes > Self.maximumFreeBytes - buffer.count {
+            let oldest = free.removeFirst()
+            freeBytes -= oldest.count
+            oldest.deallocate()
+        }
         free.append(buffer)
+        freeBytes += buffer.count
+    }
+
+    /// The smallest that is large enough.
+    private func takeFree(_ count: Int) -> UnsafeMutableRawBufferPointer? {
+        var best: Int?
+        for (index, buffer) in free.enumerated() where buffer.count >= count {
+            if let known = best, free[known].count <= buffer.count { continue }
+            best = index
+        }
+        guard let best else { return nil }
+        freeBytes -= free[best].count
+        return free.remove(at: best)
+    }
+
+    private func isLarge(_ buffer: UnsafeMutableRawBufferPointer) -> Bool {
+        buffer.count > RebuildBudget.largeSize
+    }
+
+    private static func capacity(_ count: Int) -> Int {
+        max(1 << 16, count <= largestKept ? count.nextPowerOf2 : count)
     }
 }
 

@@ -20,6 +20,7 @@ final class DeltaResolver: @unchecked Sendable {
     private let progress: PackProgress
     private let isCancelled: @Sendable () -> Bool
     private let failure = FirstFailure()
+    private let budget: RebuildBudget
 
     /// Children of row r by OFS_DELTA: children[childStart[r]..<childStart[r + 1]], the one with the
     /// most descendants last.
@@ -27,19 +28,21 @@ final class DeltaResolver: @unchecked Sendable {
     private var children: [UInt32] = []
     private var roots: [UInt32] = []
     private let nextRoot = Atomic(0)
-    /// Numbers of `table.refBases`, sorted by the base's id, and which are taken.
+    /// Numbers of those of `table.refBases` that are to be rebuilt, sorted by the base's id, and
+    /// which of them are taken.
     private var refOrder: [UInt32] = []
     private let claimed: Mutex<[Bool]>
 
     init(
         _ table: PackEntryTable, _ deltas: DeltaStore, pack: PackReader, limits: PackLimits,
-        collectors: [LinkCollector], progress: PackProgress,
+        budget: RebuildBudget, collectors: [LinkCollector], progress: PackProgress,
         isCancelled: @escaping @Sendable () -> Bool
     ) {
         self.table = table
         self.deltas = deltas
         self.pack = pack
         self.limits = limits
+        self.budget = budget
         self.collectors = collectors
         self.progress = progress
         self.isCancelled = isCancelled
@@ -71,19 +74,25 @@ final class DeltaResolver: @unchecked Sendable {
     // MARK: Plan
 
     private func plan() {
-        refOrder = (0 ..< UInt32(table.refBases.count)).sorted {
-            table.refBases[Int($0)].oid < table.refBases[Int($1)].oid
-        }
+        refOrder = (0 ..< UInt32(table.refBases.count))
+            .filter { kinds[Int(table.refBases[Int($0)].row)] == 0 }
+            .sorted { table.refBases[Int($0)].oid < table.refBases[Int($1)].oid }
         var sizes = [UInt32](repeating: 1, count: table.count)
         countChildren(&sizes)
         fillChildren(sizes)
         roots = (0 ..< UInt32(table.count)).filter { row in
             let row = Int(row)
-            return !table.isDelta(row)
-                && (childStart[row] < childStart[row + 1]
-                    || (!refOrder.isEmpty && hasRefChildren(objectID(row))))
+            return !table.isDelta(row) && isAwaited(row)
         }
         roots.sort { sizes[Int($0)] > sizes[Int($1)] }
+    }
+
+    /// Whether a delta on this object is still to be rebuilt: those that hang on what a thin pack held
+    /// already are, once its bases were added, all done.
+    private func isAwaited(_ row: Int) -> Bool {
+        for child in childStart[row] ..< childStart[row + 1]
+        where kinds[Int(children[Int(child)])] == 0 { return true }
+        return !refOrder.isEmpty && hasRefChildren(objectID(row))
     }
 
     private func countChildren(_ sizes: inout [UInt32]) {
@@ -130,26 +139,27 @@ final class DeltaResolver: @unchecked Sendable {
         return first < refOrder.count && table.refBases[Int(refOrder[first])].oid == oid
     }
 
-    /// The rows of deltas on `oid` by id that nobody has taken yet: an object may be in a pack twice.
+    /// The rows of all deltas on `oid` by id, for the first who asks: an object may be in a pack more
+    /// than once.
     private func claimRefChildren(_ oid: ObjectID) -> [UInt32] {
         guard !refOrder.isEmpty else { return [] }
-        var position = firstRef(oid)
-        guard position < refOrder.count, table.refBases[Int(refOrder[position])].oid == oid else {
+        let first = firstRef(oid)
+        guard first < refOrder.count, table.refBases[Int(refOrder[first])].oid == oid else {
             return []
         }
-        return claimed.withLock { claimed in
-            var rows: [UInt32] = []
-            while position < refOrder.count {
-                let number = Int(refOrder[position])
-                guard table.refBases[number].oid == oid else { break }
-                if !claimed[number], kinds[Int(table.refBases[number].row)] == 0 {
-                    claimed[number] = true
-                    rows.append(table.refBases[number].row)
-                }
-                position += 1
-            }
-            return rows
+        // The first one's mark stands for all.
+        let isMine = claimed.withLock { claimed in
+            defer { claimed[first] = true }
+            return !claimed[first]
         }
+        guard isMine else { return [] }
+        var rows: [UInt32] = []
+        for number in refOrder[first...] {
+            let (base, row) = table.refBases[Int(number)]
+            guard base == oid else { break }
+            rows.append(row)
+        }
+        return rows
     }
 
     // MARK: Work
@@ -176,7 +186,7 @@ final class DeltaResolver: @unchecked Sendable {
     }
 
     private func work(_ index: Int) throws(StoreError) {
-        let pool = BufferPool()
+        let pool = BufferPool(budget)
         let reader = PackEntryReader(pack, table, limits)
         var stack: [Frame] = []
         defer { for frame in stack { pool.give(frame.content) } }
@@ -240,25 +250,31 @@ final class DeltaResolver: @unchecked Sendable {
     ) throws(StoreError) -> (content: UnsafeMutableRawBufferPointer, count: Int) {
         let kept = deltas.delta(row: row)
         let bytes = if let kept { kept } else { try reader.delta(row) }
+        let delta: Delta
         do throws(ParseError) {
-            let delta = try Delta(parsing: bytes)
-            guard delta.resultSize <= limits.deltaObjectSize else {
-                throw ParseError("delta makes \(delta.resultSize) bytes, over the limit", at: 0)
-            }
-            let count = Int(delta.resultSize)
-            let content = pool.take(count)
-            do throws(ParseError) {
-                try delta.apply(
-                    to: UnsafeRawBufferPointer(rebasing: base.content[..<base.count]),
-                    into: UnsafeMutableRawBufferPointer(rebasing: content[..<count]))
-            } catch {
-                pool.give(content)
-                throw error
-            }
-            return (content, count)
-        } catch {
-            throw StoreError("pack entry at byte \(table.offsets[row])", error)
+            delta = try Delta(parsing: bytes)
+        } catch { throw fault(row, error) }
+        guard delta.resultSize <= min(limits.deltaObjectSize, limits.objectSize) else {
+            throw StoreError(
+                .limit,
+                "pack entry at byte \(table.offsets[row]): delta makes \(delta.resultSize) bytes")
         }
+        try budget.make(delta.resultSize)
+        let count = Int(delta.resultSize)
+        let content = try pool.take(count)
+        do throws(ParseError) {
+            try delta.apply(
+                to: UnsafeRawBufferPointer(rebasing: base.content[..<base.count]),
+                into: UnsafeMutableRawBufferPointer(rebasing: content[..<count]))
+        } catch {
+            pool.give(content)
+            throw fault(row, error)
+        }
+        return (content, count)
+    }
+
+    private func fault(_ row: Int, _ error: ParseError) -> StoreError {
+        StoreError("pack entry at byte \(table.offsets[row])", error)
     }
 
     private func objectID(_ row: Int) -> ObjectID {

@@ -19,7 +19,9 @@ final class HashQueue {
         init() { storage = .allocate(byteCount: HashQueue.batchSize, alignment: 16) }
         deinit { storage.deallocate() }
 
-        func hasRoom(for count: Int) -> Bool { items.isEmpty || storage.count - used >= count }
+        func hasRoom(for count: Int) -> Bool {
+            items.isEmpty || (storage.count - used >= count && items.count < HashQueue.batchItems)
+        }
 
         /// Room for an object of `count` bytes, for the caller to fill and then ``commit``.
         func room(for count: Int) -> UnsafeMutableRawBufferPointer {
@@ -36,6 +38,10 @@ final class HashQueue {
         }
 
         func clear() {
+            if storage.count > HashQueue.batchSize {
+                storage.deallocate()
+                storage = .allocate(byteCount: HashQueue.batchSize, alignment: 16)
+            }
             used = 0
             items.removeAll(keepingCapacity: true)
             oids.removeAll(keepingCapacity: true)
@@ -44,17 +50,19 @@ final class HashQueue {
 
     /// Bytes of one batch; an object that is larger has a batch to itself.
     static let batchSize = 1 << 20
+    /// Most objects in a batch: they may be empty.
+    static let batchItems = 1 << 14
 
-    private let waiting = BoundedQueue<Batch>(capacity: 8)
+    private let waiting = BoundedQueue<Batch>(capacity: 8 << 20) { $0.storage.count }
     private let hashed = BoundedQueue<Batch>(capacity: .max)
     private let failure = FirstFailure()
     private var workers: Workers?
 
     /// Starts a thread for each of `collectors`, which gathers the links of what it hashes.
-    init(_ format: ObjectFormat, collectors: [LinkCollector]) {
+    init(_ format: ObjectFormat, collectors: [LinkCollector]) throws(StoreError) {
         // SAFETY: worker i alone uses collectors[i] until ``finish()`` has joined it.
         nonisolated(unsafe) let collectors = collectors
-        workers = Workers(collectors.count) { [waiting, hashed, failure] index in
+        workers = try Workers(collectors.count) { [waiting, hashed, failure] index in
             while let batch = waiting.pop() {
                 failure.catching { () throws(StoreError) in
                     try Self.hash(batch, format, collectors[index])

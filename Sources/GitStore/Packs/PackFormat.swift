@@ -22,10 +22,12 @@ public struct PackLimits: Sendable {
     public var objectSize: UInt64 = 1 << 40
     /// Largest object that is rebuilt from a delta, and so held in memory with its base, in bytes.
     /// Git makes no deltas of objects over 512 MiB (core.bigFileThreshold).
-    public var deltaObjectSize: UInt64 = 1 << 30
+    public var deltaObjectSize: UInt64 = 1 << 29
+    /// Most bytes of objects that are held at once to rebuild others from, by all threads together.
+    public var rebuildMemory: UInt64 = 1 << 31
     /// Largest commit, tree or tag, in bytes: these are held in memory.
-    public var linkedObjectSize: UInt64 = 1 << 28
-    /// Most bytes that all objects may have together, inflated.
+    public var linkedObjectSize: UInt64 = 1 << 27
+    /// Most bytes that all objects and deltas may have together, inflated and rebuilt.
     public var inflatedSize: UInt64 = 1 << 46
 
     public init() {}

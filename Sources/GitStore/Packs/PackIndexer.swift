@@ -42,17 +42,19 @@ public final class PackIndexer {
     public convenience init(
         directory: ByteString, format: ObjectFormat, options: Options = Options()
     ) throws(StoreError) {
-        self.init(try PackFile(temporaryIn: directory), format, options)
+        try self.init(PackFile(temporaryIn: directory), format, options)
     }
 
     /// Indexes the pack at `path`, which stays as it is. The caller feeds its bytes all the same.
     package convenience init(
         existing path: ByteString, format: ObjectFormat, options: Options = Options()
     ) throws(StoreError) {
-        self.init(try PackFile(existing: path), format, options)
+        try self.init(PackFile(existing: path), format, options)
     }
 
-    private init(_ file: PackFile, _ format: ObjectFormat, _ options: Options) {
+    private init(
+        _ file: PackFile, _ format: ObjectFormat, _ options: Options
+    ) throws(StoreError) {
         self.file = file
         self.format = format
         self.options = options
@@ -60,7 +62,8 @@ public final class PackIndexer {
         collectors = (0 ..< threads).map { _ in
             LinkCollector(format, isActive: options.findsMissingLinks)
         }
-        let hashes = HashQueue(format, collectors: Array(collectors.prefix(max(1, threads - 1))))
+        let hashes = try HashQueue(
+            format, collectors: Array(collectors.prefix(max(1, threads - 1))))
         parser = PackStreamParser(
             format, limits: options.limits, deltaBudget: options.deltaBudget, hashes: hashes,
             progress: progress)
@@ -89,8 +92,10 @@ public final class PackIndexer {
 
     /// Says that all bytes have come; rebuilds all deltas and sorts the index.
     ///
-    /// - Throws: ``StoreError/Code/corrupt`` for anything wrong with the pack.
+    /// - Throws: ``StoreError/Code/corrupt`` for anything wrong with the pack;
+    ///   ``StoreError/Code/limit``; ``StoreError/Code/cancelled``.
     public func finish() throws(StoreError) -> IndexedPack {
+        try isCancelled.check()
         try parser.finish()
         guard var trailer = parser.trailer else {
             throw StoreError(.corrupt, "pack has no trailer")
@@ -98,10 +103,11 @@ public final class PackIndexer {
         var (table, deltas) = parser.takeResult()
         defer { deltas.removeAll() }
         let received = table.count
-        try resolve(&table, deltas)
+        let budget = RebuildBudget(options.limits, inflated: parser.inflatedTotal)
+        try resolve(&table, deltas, budget)
         while let missing = unresolvedBases(table), !missing.isEmpty {
             try complete(&table, with: missing)
-            try resolve(&table, deltas)
+            try resolve(&table, deltas, budget)
         }
         if table.count > received {
             trailer = try file.rewriteEnds(entryCount: UInt32(table.count), format)
@@ -111,11 +117,13 @@ public final class PackIndexer {
             links: collectors.map(\.links))
     }
 
-    private func resolve(_ table: inout PackEntryTable, _ deltas: DeltaStore) throws(StoreError) {
+    private func resolve(
+        _ table: inout PackEntryTable, _ deltas: DeltaStore, _ budget: RebuildBudget
+    ) throws(StoreError) {
         guard (0 ..< table.count).contains(where: { table.kind(row: $0) == nil }) else { return }
         let resolver = DeltaResolver(
             table, deltas, pack: try PackReader(file.path), limits: options.limits,
-            collectors: collectors, progress: progress,
+            budget: budget, collectors: collectors, progress: progress,
             isCancelled: { [isCancelled] in isCancelled.isSet })
         try resolver.run(into: &table)
     }

@@ -66,9 +66,10 @@ final class PackEntryReader {
     func whole(
         _ row: Int, _ pool: BufferPool
     ) throws(StoreError) -> (content: UnsafeMutableRawBufferPointer, count: Int) {
+        defer { Self.shrink(&compressed) }
         let (header, stream) = try load(row)
         let count = Int(header.size)
-        let content = pool.take(count)
+        let content = try pool.take(count)
         do throws(StoreError) {
             try inflate(row, stream, UnsafeMutableRawBufferPointer(rebasing: content[..<count]))
         } catch {
@@ -80,6 +81,8 @@ final class PackEntryReader {
 
     /// The delta of an entry; valid until the next call.
     func delta(_ row: Int) throws(StoreError) -> UnsafeRawBufferPointer {
+        defer { Self.shrink(&compressed) }
+        Self.shrink(&inflated)
         let (header, stream) = try load(row)
         let count = Int(header.size)
         Self.grow(&inflated, to: count)
@@ -126,6 +129,13 @@ final class PackEntryReader {
             .limit,
             "pack entry at byte \(table.offsets[row]): \(size) bytes are too many to hold for a delta"
         )
+    }
+
+    /// Large buffers are let go of at once.
+    private static func shrink(_ buffer: inout UnsafeMutableRawBufferPointer) {
+        guard buffer.count > BufferPool.largestKept else { return }
+        buffer.deallocate()
+        buffer = .allocate(byteCount: 1 << 16, alignment: 16)
     }
 
     private static func grow(_ buffer: inout UnsafeMutableRawBufferPointer, to count: Int) {

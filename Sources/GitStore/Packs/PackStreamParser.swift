@@ -18,7 +18,8 @@ final class PackStreamParser {
     private let progress: PackProgress
     private var state = State.header
     private var expectedCount = 0
-    private var inflatedTotal: UInt64 = 0
+    /// What the streams that came so far inflate to, together.
+    private(set) var inflatedTotal: UInt64 = 0
 
     // What has arrived and is not yet consumed: window[start..<filled], where window[start] is byte
     // `position` of the pack. window[hashed..<start] awaits the trailer's hash.
@@ -192,11 +193,11 @@ final class PackStreamParser {
                 "pack: object of \(header.size) bytes at byte \(position) is larger than "
                     + "\(limits.objectSize)")
         }
-        let (total, overflow) = inflatedTotal.addingReportingOverflow(header.size)
-        guard !overflow, total <= limits.inflatedSize else {
+        guard header.size <= limits.inflatedSize,
+            inflatedTotal <= limits.inflatedSize - header.size
+        else {
             throw StoreError(.limit, "pack inflates to more than \(limits.inflatedSize) bytes")
         }
-        inflatedTotal = total
     }
 
     /// Inflates an entry in one piece; false where it did not work out.
@@ -241,6 +242,7 @@ final class PackStreamParser {
         do throws(ParseError) {
             try table.append(offset: position, header)
         } catch { throw fault(error.reason) }
+        inflatedTotal += header.size
     }
 
     private func finishEntry() {
@@ -278,34 +280,35 @@ final class PackStreamParser {
         let inflate = InflateStream()
         /// For a blob, which has no links and need not be held.
         var hasher: ObjectHasher?
-        /// For a tree, commit or tag.
-        var content: [UInt8]?
+        /// For a tree, commit or tag: its place in the batch.
+        var content: UnsafeMutableRawBufferPointer?
         var produced: UInt64 = 0
         var crc: UInt32
         let row: Int
-        init(_ header: PackEntryHeader, row: Int, crc: UInt32, _ format: ObjectFormat) {
+        init(_ header: PackEntryHeader, row: Int, crc: UInt32) {
             self.header = header
             self.row = row
             self.crc = crc
-            guard case .none(let kind) = header.base else { return }
-            if kind == .blob {
-                hasher = ObjectHasher(format)
-                hasher?.update(kind.header(size: header.size))
-            } else {
-                content = []
-            }
         }
     }
 
     private func startStreaming(_ header: PackEntryHeader) throws(StoreError) {
-        if case .none(let kind) = header.base, kind != .blob,
-            header.size > limits.linkedObjectSize
-        {
-            throw StoreError(
-                .limit, "pack: \(kind.name) of \(header.size) bytes at byte \(position)")
-        }
         let bytes = UnsafeRawBufferPointer(rebasing: unread.prefix(header.length))
-        let entry = StreamedEntry(header, row: table.count, crc: crc32(0, bytes), format)
+        let entry = StreamedEntry(header, row: table.count, crc: crc32(0, bytes))
+        if case .none(let kind) = header.base {
+            if kind == .blob {
+                entry.hasher = ObjectHasher(format)
+                entry.hasher?.updateHeader(kind, size: header.size)
+            } else {
+                guard header.size <= limits.linkedObjectSize else {
+                    throw StoreError(
+                        .limit, "pack: \(kind.name) of \(header.size) bytes at byte \(position)")
+                }
+                let size = Int(header.size)
+                if !batch.hasRoom(for: size) { try submitBatch() }
+                entry.content = batch.room(for: size)
+            }
+        }
         try appendRow(header)
         consume(header.length)
         state = .streaming(entry)
@@ -343,20 +346,17 @@ final class PackStreamParser {
     private func inflatePiece(
         _ entry: StreamedEntry, _ input: UnsafeRawBufferPointer
     ) throws(ParseError) -> (consumed: Int, produced: Int) {
+        if let content = entry.content {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: content[Int(entry.produced)...])
+            return try entry.inflate.inflate(input, into: rest)
+        }
         let result = scratch.withUnsafeMutableBytes { output in
             Result { () throws(ParseError) in try entry.inflate.inflate(input, into: output) }
         }
         let step = try result.get()
-        guard let start = entry.content?.count else {
-            scratch.withUnsafeBytes { output in
-                entry.hasher?.update(UnsafeRawBufferPointer(rebasing: output.prefix(step.produced)))
-            }
-            return step
+        scratch.withUnsafeBytes { output in
+            entry.hasher?.update(UnsafeRawBufferPointer(rebasing: output.prefix(step.produced)))
         }
-        guard UInt64(start + step.produced) <= entry.header.size else {
-            throw ParseError("object inflates to more than it declares", at: 0)
-        }
-        entry.content?.append(contentsOf: scratch.prefix(step.produced))
         return step
     }
 
@@ -371,8 +371,6 @@ final class PackStreamParser {
                 table.setObjectID(try hasher.finalize(), row: entry.row)
             } catch { throw StoreError(.collision, "\(error)", cause: error) }
         } else if let content = entry.content, case .none(let kind) = entry.header.base {
-            if !batch.hasRoom(for: content.count) { try submitBatch() }
-            batch.room(for: content.count).copyBytes(from: content)
             batch.commit(row: entry.row, kind, content.count)
         }
         finishEntry()

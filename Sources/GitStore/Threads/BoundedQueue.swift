@@ -6,18 +6,23 @@
     import Musl
 #endif
 
-/// A queue between threads that holds at most `capacity` elements: who would add more waits.
+/// A queue between threads that holds at most `capacity` elements, or elements of so much weight
+/// together: who would add more waits. An element heavier than all may be alone in it.
 package final class BoundedQueue<Element>: @unchecked Sendable {
     // SAFETY: everything below is touched only with the mutex held.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private var elements: [Element] = []
+    // Those before `head` are nil, so that nothing is held that was taken.
+    private var elements: [Element?] = []
     private var head = 0
     private var isClosed = false
+    private var weight = 0
     private let capacity: Int
+    private let weigh: (Element) -> Int
 
-    package init(capacity: Int) {
+    package init(capacity: Int, weigh: @escaping (Element) -> Int = { _ in 1 }) {
         self.capacity = capacity
+        self.weigh = weigh
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(changed, nil)
     }
@@ -34,9 +39,11 @@ package final class BoundedQueue<Element>: @unchecked Sendable {
     package func push(_ element: sending Element) -> Bool {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        while elements.count - head >= capacity, !isClosed { pthread_cond_wait(changed, mutex) }
+        let more = weigh(element)
+        while weight > 0, more > capacity - weight, !isClosed { pthread_cond_wait(changed, mutex) }
         guard !isClosed else { return false }
         elements.append(element)
+        weight += more
         pthread_cond_broadcast(changed)
         return true
     }
@@ -65,8 +72,8 @@ package final class BoundedQueue<Element>: @unchecked Sendable {
     }
 
     private func takeFirst() -> Element? {
-        guard head < elements.count else { return nil }
-        let element = elements[head]
+        guard head < elements.count, let element = elements[head].take() else { return nil }
+        weight -= weigh(element)
         head += 1
         if head == elements.count || head > 1_024 {
             elements.removeFirst(head)

@@ -11,16 +11,21 @@
 package struct Workers: ~Copyable {
     private var threads: [pthread_t] = []
 
-    /// Starts `count` threads that run `body` with their number.
+    /// Starts `count` threads that run `body` with their number; where the system refuses a thread,
+    /// those that could be started do the work.
     ///
-    /// Where the system refuses a thread, those that could be started do the work; the first refusal
-    /// with none started makes `body(0)` run on the caller's thread.
-    package init(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+    /// - Throws: ``StoreError/Code/system`` where not one could be started.
+    package init(
+        _ count: Int, _ body: @escaping @Sendable (Int) -> Void
+    ) throws(StoreError) {
         for index in 0 ..< max(1, count) {
-            guard let thread = startThread({ body(index) }) else { break }
-            threads.append(thread)
+            do throws(StoreError) {
+                threads.append(try startThread { body(index) })
+            } catch {
+                if threads.isEmpty { throw error }
+                break
+            }
         }
-        if threads.isEmpty { body(0) }
     }
 
     /// Waits until all have returned.
@@ -28,10 +33,12 @@ package struct Workers: ~Copyable {
         for thread in threads { pthread_join(thread, nil) }
     }
 
-    /// Runs `body` on `count` threads, this one included, and waits for all.
+    /// Runs `body` on `count` threads, this one included, and waits for all. Where the system refuses
+    /// threads there are fewer, but always `body(0)`.
     package static func run(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
-        guard count > 1 else { return body(0) }
-        let others = Workers(count - 1) { body($0 + 1) }
+        guard count > 1, let others = try? Workers(count - 1, { body($0 + 1) }) else {
+            return body(0)
+        }
         body(0)
         others.join()
     }
@@ -49,7 +56,7 @@ private final class ThreadBody {
 /// Stack of a worker, in bytes. Nothing in this module recurses by its input.
 private let workerStackSize = 1 << 20
 
-private func startThread(_ run: @escaping @Sendable () -> Void) -> pthread_t? {
+private func startThread(_ run: @escaping @Sendable () -> Void) throws(StoreError) -> pthread_t {
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     defer { pthread_attr_destroy(&attributes) }
@@ -64,7 +71,9 @@ private func startThread(_ run: @escaping @Sendable () -> Void) -> pthread_t? {
     #endif
     guard result == 0 else {
         body.release()
-        return nil
+        throw StoreError(
+            .system, "could not start a thread: \(String(cString: strerror(result)))",
+            systemError: result)
     }
     return thread
 }
