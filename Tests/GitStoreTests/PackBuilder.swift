@@ -171,6 +171,13 @@ struct DeltaBuilder {
         return copy
     }
 
+    /// A delta without instructions yet whose sizes are spelled as given.
+    func replacingSizes(_ base: [UInt8], _ result: [UInt8]) -> DeltaBuilder {
+        var copy = self
+        copy.bytes = base + result
+        return copy
+    }
+
     /// A delta that appends `text` to a base of `count` bytes.
     static func appending(_ text: String, to count: Int) -> [UInt8] {
         DeltaBuilder(base: UInt64(count), result: UInt64(count + text.utf8.count))

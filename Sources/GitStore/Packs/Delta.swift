@@ -14,8 +14,14 @@ struct Delta {
     let resultSize: UInt64
     private let instructions: UnsafeRawBufferPointer
 
+    /// Git takes no delta for one that is shorter, in bytes.
+    private static let minimumLength = 4
+
     /// Reads the two sizes. The bytes must stay where they are while the delta is in use.
     init(parsing bytes: UnsafeRawBufferPointer) throws(ParseError) {
+        guard bytes.count >= Self.minimumLength else {
+            throw ParseError("delta is too short", at: bytes.count)
+        }
         var position = 0
         baseSize = try Self.size(bytes, &position)
         resultSize = try Self.size(bytes, &position)
