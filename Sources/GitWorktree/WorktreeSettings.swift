@@ -1,14 +1,6 @@
 public import GitCore
 public import GitStore
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// What the configuration says of work trees.
 public struct WorktreeSettings: Sendable {
     public enum AutoCRLF: Sendable { case off, on, input }
@@ -34,12 +26,12 @@ public struct WorktreeSettings: Sendable {
     public init() {}
 
     /// As the configuration and the environment say.
-    public init(config: Config) throws(WorktreeError) {
+    public init(config: Config, environment: Environment = .process) throws(WorktreeError) {
         do throws(StoreError) {
-            pathRules.protectHFS = try config.bool("core.protecthfs") ?? true
-            pathRules.protectNTFS = try config.bool("core.protectntfs") ?? true
+            pathRules.protectHFS = try config.bool("core.protectHFS") ?? true
+            pathRules.protectNTFS = try config.bool("core.protectNTFS") ?? true
             hasSymbolicLinks = try config.bool("core.symlinks") ?? true
-            hasFileMode = try config.bool("core.filemode") ?? true
+            hasFileMode = try config.bool("core.fileMode") ?? true
             if Self.word(config, "core.autocrlf") == "input" {
                 autoCRLF = .input
             } else if try config.bool("core.autocrlf") ?? false {
@@ -50,36 +42,31 @@ public struct WorktreeSettings: Sendable {
             } else if let isFatal = try config.bool("core.safecrlf") {
                 safeCRLF = isFatal ? .fail : .off
             }
+            attributesFiles = try Self.attributesFiles(config, environment)
         } catch {
             throw WorktreeError(error)
         }
         eol = Self.word(config, "core.eol") == "crlf" ? .crlf : .lf
-        attributesFiles = Self.attributesFiles(config)
     }
 
     private static func word(_ config: Config, _ key: String) -> String? {
         config.string(key).map { String(decoding: $0.bytes.map(lowercased), as: UTF8.self) }
     }
 
-    private static func attributesFiles(_ config: Config) -> [ByteString] {
-        var files: [ByteString] = []
-        let home = environment("HOME")
-        if let path = config.string("core.attributesfile") {
-            if !path.hasPrefix("~/") {
-                files.append(path)
-            } else if let home {
-                files.append(home / path.dropFirst(2))
-            }
-        } else if let directory = environment("XDG_CONFIG_HOME") ?? home.map({ $0 / ".config" }) {
-            files.append(directory / "git/attributes")
+    private static func attributesFiles(
+        _ config: Config, _ environment: Environment
+    ) throws(StoreError) -> [ByteString] {
+        func variable(_ name: String) -> ByteString? {
+            environment[name].flatMap { $0.isEmpty ? nil : $0 }
         }
-        if environment("GIT_ATTR_NOSYSTEM") == nil { files.append("/etc/gitattributes") }
-        return files
-    }
-
-    /// nil where it is not set, or empty.
-    private static func environment(_ name: String) -> ByteString? {
-        guard let value = getenv(name), value.pointee != 0 else { return nil }
-        return ByteString(UnsafeRawBufferPointer(start: value, count: strlen(value)))
+        var files: [ByteString] = []
+        if let path = try config.path("core.attributesFile") {
+            files.append(path)
+        } else if let home = variable("XDG_CONFIG_HOME") ?? variable("HOME").map({ $0 / ".config" })
+        {
+            files.append(home / "git/attributes")
+        }
+        if try environment.bool("GIT_ATTR_NOSYSTEM") != true { files.append("/etc/gitattributes") }
+        return files.filter { !$0.isEmpty }
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import GitCore
+import GitStore
 import Testing
 
 @testable import GitWorktree
@@ -161,6 +162,45 @@ import Testing
         #expect(throws: WorktreeError.self) {
             try AttributesFile(parsing: text, allowMacros: false)
         }
+    }
+
+    @Test func aLinkNamedGitattributesIsNotRead() throws {
+        let scratch = try Scratch()
+        try scratch.git("init", "-q", "source")
+        let objects = try scratch.objects("source")
+        let target = try objects.write(.blob, Array("* eol=crlf".utf8))
+        let text = try objects.write(.blob, Array("a\n".utf8))
+        for (mode, expected) in [(FileMode.symbolicLink, "a\n"), (.regular, "a\r\n")] {
+            let tree = try objects.write(
+                .tree,
+                encodeTree([
+                    TreeEntry(mode: mode, name: ".gitattributes", oid: target),
+                    TreeEntry(mode: .regular, name: "x", oid: text),
+                ]))
+            let name = mode.octal
+            try scratch.git("init", "-q", name)
+            let checkout = Checkout(
+                objects: objects, workTree: scratch.path / ByteString(name),
+                gitDirectory: scratch.path / ByteString(name) / ".git",
+                settings: WorktreeSettings())
+            _ = try checkout.run(tree: tree)
+            #expect(try scratch.read("\(name)/x") == Array(expected.utf8))
+        }
+    }
+
+    @Test func theRepositorysOwnAttributesAreStronger() throws {
+        let scratch = try Scratch()
+        try scratch.git("init", "-q", "source")
+        try scratch.write("source/.gitattributes", "* eol=crlf\n")
+        try scratch.write("source/x", "a\n")
+        try scratch.git("add", ".", at: "source")
+        try scratch.git("commit", "-q", "-m", "x", at: "source")
+        try scratch.write("ours/.git/info/attributes", "* -text\n")
+        try scratch.write("general", "x ident\n")
+        var settings = WorktreeSettings()
+        settings.attributesFiles = [scratch.path / "general", scratch.path / "missing"]
+        try checkOut(scratch, from: "source", to: "ours", settings: settings)
+        #expect(try scratch.read("ours/x") == Array("a\n".utf8))
     }
 
     /// The attributes that matter, on generated files, as `git check-attr` gives them.

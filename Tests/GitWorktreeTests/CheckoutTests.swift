@@ -222,12 +222,10 @@ import Testing
             objects: objects, workTree: scratch.path, gitDirectory: scratch.path / ".git",
             settings: WorktreeSettings())
         let index = try checkout.run(tree: tree)
-        let mask = umask(0o022)
-        umask(mask)
         let mode =
             try FileManager.default.attributesOfItem(
                 atPath: scratch.url.path + "/x")[.posixPermissions] as? Int
-        #expect(mode == 0o777 & ~Int(mask))
+        #expect(mode == Int(FileSystem.underUmask(0o777)))
         #expect(index["x"]?.mode == .executable)
     }
 }

@@ -91,6 +91,19 @@ import Testing
         #expect(!scratch.exists(".git/index.lock"))
     }
 
+    @Test func anIndexOfSHA256IsReadAndWritten() throws {
+        let scratch = try Scratch()
+        try scratch.git("init", "-q", "--object-format=sha256")
+        for name in ["a", "d/b"] { try scratch.write(name, name) }
+        try scratch.git("add", ".")
+        try scratch.git("write-tree")
+        let bytes = try scratch.read(".git/index")
+        let index = try Index(parsing: bytes.span, format: .sha256)
+        #expect(index.entries.map(\.path) == ["a", "d/b"])
+        #expect(index.cacheTree.tree(of: "")?.hex == (try scratch.git("write-tree")))
+        #expect(index.serialized() == bytes)
+    }
+
     @Test func aMissingIndexIsEmpty() throws {
         let scratch = try Scratch()
         let index = try Index.read(path: scratch.path / "index", format: .sha1)

@@ -34,9 +34,6 @@ struct DirectoryPath: ~Copyable {
 
     deinit { for level in levels where level.descriptor >= 0 { close(level.descriptor) } }
 
-    /// What stands in the way of a directory that should be made.
-    enum Obstacle: Error { case notADirectory(ByteString) }
-
     /// The descriptor of `directory`, valid until the next call.
     ///
     /// - Parameter create: makes the directories that are missing.

@@ -105,24 +105,36 @@ public struct RepositoryContent: ~Copyable {
         _ index: Index
     ) throws(WorktreeError) -> AttributesFile? {
         let path = directory / attributesFileName
-        var content: [UInt8]?
-        switch try reader.item(path) {
-        case .file(let file, let status):
-            guard status.st_size < WorktreeLimits.attributesFileSize else { return nil }
-            content = try storing(path) { () throws(StoreError) in
-                try file.readToEnd(limit: WorktreeLimits.attributesFileSize)
-            }
-        default:
-            guard let entry = index[path], entry.mode == .regular || entry.mode == .executable
-            else {
-                return nil
-            }
-            content = try storing(path) { () throws(StoreError) in
-                try objects.read(entry.oid).content
-            }
-        }
+        var content = try fileContent(path, &reader)
+        if content == nil { content = try indexedContent(path, objects, index) }
         return try content.map { content throws(WorktreeError) in
             try AttributesFile(parsing: content, allowMacros: directory.isEmpty)
         }
+    }
+
+    /// nil where there is no such file, or only through a symbolic link.
+    private static func fileContent(
+        _ path: ByteString, _ reader: inout GuardedReader
+    ) throws(WorktreeError) -> [UInt8]? {
+        do throws(WorktreeError) {
+            guard case .file(let file, let status) = try reader.item(path),
+                status.st_size < WorktreeLimits.attributesFileSize
+            else { return nil }
+            return try storing(path) { () throws(StoreError) in
+                try file.readToEnd(limit: WorktreeLimits.attributesFileSize)
+            }
+        } catch {
+            if error.systemError == ENOTDIR { return nil }
+            throw error
+        }
+    }
+
+    private static func indexedContent(
+        _ path: ByteString, _ objects: ObjectDatabase, _ index: Index
+    ) throws(WorktreeError) -> [UInt8]? {
+        guard let entry = index[path], entry.mode == .regular || entry.mode == .executable else {
+            return nil
+        }
+        return try storing(path) { () throws(StoreError) in try objects.read(entry.oid).content }
     }
 }
