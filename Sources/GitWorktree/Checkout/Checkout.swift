@@ -82,7 +82,9 @@ public struct Checkout: Sendable {
         progress(0, total)
         guard job.fileCount > 0 else { return }
         let count = min(job.runCount, Workers.processorCount, WorktreeLimits.checkoutThreads)
-        let threads = Workers(count) { _ in job.work() }
+        let threads = try storing { () throws(StoreError) in
+            try Workers(count) { _ in job.work() }
+        }
         while !job.completion.wait(milliseconds: 50) {
             progress(job.finishedCount, total)
             if isCancelled() {
