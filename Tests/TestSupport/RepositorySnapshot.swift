@@ -30,7 +30,6 @@ public struct RepositorySnapshot: Sendable {
             ("reflogs", try Self.reflogs(in: gitDirectory)),
             ("objects", try git("cat-file", "--batch-all-objects", "--batch-check")),
             ("fsck", try git("fsck", "--strict", "--no-progress")),
-            ("pack files", try Self.packFiles(in: gitDirectory)),
             ("git directory", try Self.topLevel(of: gitDirectory)),
             ("shallow", file("shallow")),
         ]
@@ -88,18 +87,6 @@ public struct RepositorySnapshot: Sendable {
                 .replacing(/> [0-9]+ [-+][0-9]{4}\t/, with: "> TIME\t")
             return "\(path): \(printable(text.utf8))"
         }.joined(separator: "|")
-    }
-
-    /// Kinds and permissions of the files of packs: their names are made of the pack's bytes, which
-    /// a server may choose; and whether .rev is there depends on git's version.
-    private static func packFiles(in gitDirectory: String) throws -> String {
-        try TreeListing(of: "\(gitDirectory)/objects/pack").entries.compactMap { path, entry in
-            guard case .file(let permissions, _) = entry, !path.hasSuffix(".rev") else {
-                return nil
-            }
-            let kind = path.split(separator: ".").last ?? ""
-            return "\(path.hasPrefix("pack-") ? kind : path[...]) \(String(permissions, radix: 8))"
-        }.sorted().joined(separator: ", ")
     }
 
     /// What lies in the git directory, but for what git copies from its template.

@@ -24,12 +24,14 @@ struct CloneRun: Sendable {
     }
 
     func run() async throws(ClientError) -> CloneResult {
-        let (repository, origin) = try makeRepository()
-        let server = try await connect(repository.config)
+        let config = try settings()
+        let origin = try originName(config)
+        let server = try await connect(config)
         let refs = try await server.refs(prefixes: ClonePlan.prefixes(options))
         warnOfSkipped(refs)
         let plan = try ClonePlan(
-            refs, options, origin: origin, defaultBranch: defaultBranch(repository.config))
+            refs, options, origin: origin, defaultBranch: defaultBranch(config))
+        let repository = try makeRepository(refs.objectFormat, origin, config)
         let outcome = try await fetch(plan, server, repository)
         try storing { () throws(StoreError) in
             try CloneRefs(plan, repository, origin, options, url: clone.url).write(
@@ -43,17 +45,31 @@ struct CloneRun: Sendable {
 
     // MARK: The new repository
 
-    private func makeRepository() throws(ClientError) -> (Repository, origin: ByteString) {
-        let directory = destination.directory
-        return try storing { () throws(StoreError) in
-            let config = try Config.load(
-                gitDirectory: nil, overrides: options.overrides, environment: options.environment)
-            let origin = options.origin ?? config.string("clone.defaultremotename") ?? "origin"
-            guard RefName("refs/remotes/" + origin / "x") != nil else {
-                throw StoreError(.invalid, "'\(origin)' is not a valid remote name")
-            }
+    /// The settings that hold before there is a repository: those it is to have are among them.
+    private func settings() throws(ClientError) -> Config {
+        try storing { () throws(StoreError) in
+            try Config.load(
+                gitDirectory: nil,
+                overrides: options.settings.map { ($0.key, $0.value) } + options.overrides,
+                environment: options.environment)
+        }
+    }
+
+    private func originName(_ config: Config) throws(ClientError) -> ByteString {
+        let origin = options.origin ?? config.string("clone.defaultremotename") ?? "origin"
+        guard RefName("refs/remotes/" + origin / "x") != nil else {
+            throw ClientError(.invalid, "'\(origin)' is not a valid remote name")
+        }
+        return origin
+    }
+
+    private func makeRepository(
+        _ format: ObjectFormat, _ origin: ByteString, _ config: Config
+    ) throws(ClientError) -> Repository {
+        try storing { () throws(StoreError) in
             let new = try Repository.create(
-                at: directory, bare: options.isBare, initialBranch: defaultBranch(config),
+                at: destination.directory, bare: options.isBare,
+                initialBranch: defaultBranch(config), format: format,
                 overrides: options.overrides, environment: options.environment)
             try new.editConfig { file throws(StoreError) in
                 for (name, value) in options.settings {
@@ -66,10 +82,9 @@ struct CloneRun: Sendable {
                 if !options.tags { try file.set(Self.key("remote", origin, "tagOpt"), "--no-tags") }
             }
             // The settings just written hold for the rest of the clone.
-            let repository = try Repository.open(
+            return try Repository.open(
                 gitDirectory: new.gitDirectory, overrides: options.overrides,
                 environment: options.environment)
-            return (repository, origin)
         }
     }
 

@@ -20,12 +20,6 @@ struct UploadPack: Sendable {
             try await remote.wire { () throws(WireError) in try decoder.push(chunk) }
         }
         advertisement = try await remote.wire { () throws(WireError) in try decoder.finish() }
-        guard advertisement.objectFormat == .sha1 else {
-            throw ClientError(
-                .unsupported,
-                "'\(await remote.base.redacted)' uses the object format"
-                    + " '\(advertisement.objectFormat.name)', which is not supported yet")
-        }
     }
 
     /// The server's refs: those whose names begin with one of `prefixes`, or more.

@@ -75,6 +75,6 @@ extension Invocation {
                 return try Repository.discover(from: ".", overrides: overrides)
             }
             return try Repository.open(gitDirectory: gitDirectory, overrides: overrides)
-        } catch where error.code == .notFound { return nil }
+        } catch  where error.code == .notFound { return nil }
     }
 }
