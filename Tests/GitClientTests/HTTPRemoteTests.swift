@@ -453,8 +453,8 @@ extension HTTPTestServer.Exchange {
         #expect(error?.code == .protocolError)
         #expect(
             error?.message
-                == "\(server.url)/p/info/refs not valid: is this a git repository?"
-                + " (the server sent 'text/html')")
+                == "'\(server.url)/p/' is not a Git repository:"
+                + " the server answered with 'text/html'")
     }
 
     @Test func aDumbServerIsRecognised() async throws {

@@ -41,6 +41,11 @@ public final class Clone: Sendable {
         self.credentials = credentials
     }
 
+    /// Refuses a directory that a clone cannot go to; ``run()`` does so, too.
+    public func checkDirectory() throws(ClientError) {
+        try CloneDestination.check(directory)
+    }
+
     /// Clones. Call it once.
     ///
     /// - Throws: ``ClientError/Code/cancelled`` where the task was cancelled; the other codes as their

@@ -9,18 +9,18 @@ struct CloneDestination: Sendable {
 
     init(_ directory: ByteString) throws(ClientError) {
         self.directory = directory
-        if FileSystem.exists(directory) {
-            guard FileSystem.isDirectory(directory),
-                (try? FileSystem.list(directory).isEmpty) == true
-            else {
-                throw ClientError(
-                    .invalid,
-                    "destination path '\(directory)' already exists and is not an empty directory.")
-            }
-            made = []
-            return
-        }
+        try Self.check(directory)
         made = try storing { () throws(StoreError) in try FileSystem.createDirectories(directory) }
+    }
+
+    static func check(_ directory: ByteString) throws(ClientError) {
+        guard FileSystem.exists(directory) else { return }
+        guard FileSystem.isDirectory(directory), (try? FileSystem.list(directory).isEmpty) == true
+        else {
+            throw ClientError(
+                .invalid,
+                "destination path '\(directory)' already exists and is not an empty directory.")
+        }
     }
 
     /// Removes what the clone wrote and made.

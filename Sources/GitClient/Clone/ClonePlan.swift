@@ -24,15 +24,18 @@ struct ClonePlan {
     private(set) var followedTags: [PackedRef] = []
     /// The value of `remote.<origin>.fetch`.
     private(set) var fetchRefspec: ByteString?
+    /// Whether the server has no refs at all.
     let isEmpty: Bool
 
     private let options: CloneOptions
     private let origin: ByteString
 
-    /// - Parameter defaultBranch: init.defaultBranch.
+    /// - Parameters:
+    ///   - defaultBranch: init.defaultBranch.
+    ///   - further: what the settings of the clone take beside the rest.
     init(
         _ server: AdvertisedRefs, _ options: CloneOptions, origin: ByteString,
-        defaultBranch: RefName
+        defaultBranch: RefName, further: [Refspec]
     ) throws(ClientError) {
         self.options = options
         self.origin = origin
@@ -42,6 +45,7 @@ struct ClonePlan {
         fetchRefspec = try refspec(servers)
         let single = options.singleBranch && !options.mirror ? try singleRef(servers) : nil
         try mapRefs(server, only: single)
+        addRefs(server, further)
         remoteHead = options.isBare ? nil : remoteHead(servers)
         let all = refs.map(\.oid) + [head.oid].compactMap { $0 }
         var seen: Set<ObjectID> = []
@@ -108,6 +112,16 @@ struct ClonePlan {
         }
     }
 
+    private mutating func addRefs(_ server: AdvertisedRefs, _ further: [Refspec]) {
+        guard !further.isEmpty else { return }
+        var taken = Set(refs.map(\.name))
+        for ref in server.refs {
+            for name in further.compactMap({ $0.map(ref.name) }) where taken.insert(name).inserted {
+                refs.append(PackedRef(name: name, oid: ref.oid, peeled: nil))
+            }
+        }
+    }
+
     /// The name that a ref of the server has here; nil for one that is not taken.
     private func localName(_ name: RefName) -> RefName? {
         if options.mirror || name.bytes.hasPrefix("refs/tags/") { return name }
@@ -140,10 +154,10 @@ struct ClonePlan {
     }
 
     /// The `ref-prefix`es that cover all this.
-    static func prefixes(_ options: CloneOptions) -> [ByteString] {
+    static func prefixes(_ options: CloneOptions, _ further: [Refspec]) -> [ByteString] {
         if options.mirror { return ["HEAD", "refs/"] }
         // `--branch` may name a tag; and the tags that follow are known by their names.
-        return ["HEAD", "refs/heads/"]
+        return ["HEAD", "refs/heads/"] + further.map(\.prefix)
             + (options.tags || options.branch != nil ? ["refs/tags/"] : [])
     }
 }

@@ -22,7 +22,7 @@ struct CloneRefs {
 
     /// - Parameter arrived: of the tags that were not asked for, those whose objects came along.
     func write(arrived: Set<ObjectID>) throws(StoreError) {
-        if !plan.refs.isEmpty { try repository.refs.writePacked(try plan.refs.map(peeled)) }
+        if !plan.isEmpty { try repository.refs.writePacked(try plan.refs.map(peeled)) }
         let committer = try Identity.current(
             .committer, config: repository.config, environment: options.environment, strict: false)
         var transaction = RefTransaction(committer: committer, message: message)
@@ -63,7 +63,7 @@ struct CloneRefs {
     private func writeConfig() throws(StoreError) {
         try repository.editConfig { file throws(StoreError) in
             if let refspec = plan.fetchRefspec {
-                try file.set(CloneRun.key("remote", origin, "fetch"), refspec)
+                try file.add(CloneRun.key("remote", origin, "fetch"), refspec)
             }
             if options.mirror { try file.set(CloneRun.key("remote", origin, "mirror"), "true") }
             if !options.isBare, let branch { try follow(branch, &file) }

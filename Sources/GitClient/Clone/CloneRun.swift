@@ -27,10 +27,12 @@ struct CloneRun: Sendable {
         let config = try settings()
         let origin = try originName(config)
         let server = try await connect(config)
-        let refs = try await server.refs(prefixes: ClonePlan.prefixes(options))
+        let further = try config.strings("remote.\(origin.printable).fetch")
+            .map { text throws(ClientError) in try Refspec(text) }
+        let refs = try await server.refs(prefixes: ClonePlan.prefixes(options, further))
         warnOfSkipped(refs)
         let plan = try ClonePlan(
-            refs, options, origin: origin, defaultBranch: defaultBranch(config))
+            refs, options, origin: origin, defaultBranch: defaultBranch(config), further: further)
         let repository = try makeRepository(refs.objectFormat, origin, config)
         let outcome = try await fetch(plan, server, repository)
         try storing { () throws(StoreError) in
@@ -131,14 +133,14 @@ struct CloneRun: Sendable {
         _ plan: ClonePlan, _ server: UploadPack, _ repository: Repository
     ) async throws(ClientError) -> PackFetch.Outcome {
         guard !plan.wants.isEmpty else {
-            if plan.isEmpty {
+            if plan.refs.isEmpty {
                 clone.progress.post(.warning("You appear to have cloned an empty repository."))
             }
             return PackFetch.Outcome()
         }
         var request = FetchRequest(wants: plan.wants)
         request.agent = userAgent
-        request.includeTag = options.tags
+        request.includeTag = options.singleBranch
         request.noProgress = !options.wantsServerProgress
         let fetch = PackFetch(
             server: server, objects: repository.objects, progress: clone.progress)
@@ -152,7 +154,7 @@ struct CloneRun: Sendable {
     ) async throws(ClientError) {
         guard let workTree = repository.workTree, !options.noCheckout else { return }
         guard let commit = plan.head.oid else {
-            if !plan.isEmpty {
+            if !plan.refs.isEmpty {
                 clone.progress.post(
                     .warning("remote HEAD refers to nonexistent ref, unable to checkout."))
             }

@@ -59,9 +59,19 @@ actor HTTPAuthenticator {
         }
         let username = origin == givenOrigin ? givenUsername : nil
         let request = CredentialRequest(url: place, username: username)
-        guard let credential = try await provider.credential(for: request) else { return false }
+        guard let credential = try await ask(request) else { return false }
         held = Held(credential: credential, origin: origin, request: request)
         return true
+    }
+
+    /// Asks the provider; its failure is told together with the URL that it was for.
+    private func ask(_ request: CredentialRequest) async throws(ClientError) -> Credential? {
+        do throws(ClientError) { return try await provider.credential(for: request) } catch {
+            guard error.code == .authentication else { throw error }
+            throw ClientError(
+                .authentication, "unable to access '\(request.url.redacted)': \(error.message)",
+                cause: error)
+        }
     }
 
     /// The server at `origin` answered: what it was shown is good.

@@ -42,8 +42,7 @@ extension HTTPResponse {
         }
         return ClientError(
             .protocolError,
-            "\(url)info/refs not valid: is this a git repository?"
-                + " (the server sent '\(type.printable)')")
+            "'\(url)' is not a Git repository: the server answered with '\(type.printable)'")
     }
 
     /// How long to wait before asking again; nil where asking again is no use, or the server wants

@@ -50,6 +50,7 @@ struct CloneCommand: Command {
         options.overrides = invocation.overrides
         options.wantsServerProgress = showsProgress
         let clone = try Clone(url, to: operands.dropFirst().first, options: options)
+        try clone.checkDirectory()
         if !isQuiet {
             let kind = options.bare || options.mirror ? "bare repository " : ""
             writeError("Cloning into \(kind)'\(clone.directory)'...\n")
