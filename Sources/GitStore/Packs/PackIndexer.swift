@@ -110,7 +110,10 @@ public final class PackIndexer {
             try resolve(&table, deltas, budget)
         }
         if table.count > received {
-            trailer = try file.rewriteEnds(entryCount: UInt32(table.count), format)
+            guard let count = UInt32(exactly: table.count) else {
+                throw StoreError(.limit, "pack would have \(table.count) objects")
+            }
+            trailer = try file.rewriteEnds(entryCount: count, format)
         }
         return IndexedPack(
             file: file, table: table, trailer: trailer, addedBases: table.count - received,
@@ -164,9 +167,17 @@ public final class PackIndexer {
 
     private func externalBase(_ oid: ObjectID) throws(StoreError) -> GitObject? {
         guard let store = options.thinBases else { return nil }
-        do throws(StoreError) { return try store.read(oid) } catch  where error.code == .notFound {
+        let object: GitObject
+        do throws(StoreError) { object = try store.read(oid) } catch
+            where error.code == .notFound
+        {
             return nil
         }
+        // Every other object of the pack is named by its bytes; so is this one.
+        guard try identify(object, format) == oid else {
+            throw StoreError(.corrupt, "object \(oid) in the repository is corrupt")
+        }
+        return object
     }
 
     private func append(
