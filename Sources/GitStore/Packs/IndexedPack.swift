@@ -59,7 +59,9 @@ public final class IndexedPack {
     }
 
     /// Puts the pack, its reverse index and last its index into a `pack` directory, so that it is seen
-    /// only once all is there; says the path without its ending.
+    /// only once all is there; says the path without its ending. A pack of this name that is there
+    /// already, with its index, stays: what is in use is never replaced. Where it fails, what it put
+    /// there is removed.
     ///
     /// - Parameter keep: content of a `.keep` file, which stops Git's maintenance from repacking it.
     @discardableResult
@@ -67,11 +69,34 @@ public final class IndexedPack {
         in directory: ByteString, keep: ByteString? = nil
     ) throws(StoreError) -> ByteString {
         let base = directory / ByteString("pack-\(trailer.hex)")
-        if let keep { try Self.write(keep.bytes, to: base + ".keep", mode: 0o600) }
-        try file.install(as: base + ".pack")
-        try Self.write(reverseIndexBytes(), to: base + ".rev", mode: 0o444)
-        try Self.write(indexBytes(), to: base + ".idx", mode: 0o444)
-        return base
+        var made: [ByteString] = []
+        func make(
+            _ ending: ByteString, _ body: (ByteString) throws(StoreError) -> Void
+        ) throws(StoreError) {
+            let path = base + ending
+            let isNew = !FileSystem.exists(path)
+            try body(path)
+            if isNew { made.append(path) }
+        }
+        do throws(StoreError) {
+            if let keep {
+                try make(".keep") { path throws(StoreError) in
+                    try Self.write(keep.bytes, to: path, mode: 0o600)
+                }
+            }
+            if FileSystem.exists(base + ".pack"), FileSystem.exists(base + ".idx") { return base }
+            try make(".pack") { path throws(StoreError) in try file.install(as: path) }
+            try make(".rev") { path throws(StoreError) in
+                try Self.write(reverseIndexBytes(), to: path, mode: 0o444)
+            }
+            try make(".idx") { path throws(StoreError) in
+                try Self.write(indexBytes(), to: path, mode: 0o444)
+            }
+            return base
+        } catch {
+            for path in made { try? FileSystem.remove(path) }
+            throw error
+        }
     }
 
     /// Writes a file that goes with a pack: whole and on the disk before it has its name.
