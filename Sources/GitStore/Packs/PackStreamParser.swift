@@ -333,7 +333,9 @@ final class PackStreamParser {
             consume(step.consumed)
             if step == (0, 0), !entry.inflate.isFinished {
                 if unread.isEmpty { return true }
-                throw fault("corrupt zlib stream")
+                throw fault(
+                    entry.produced < entry.header.size
+                        ? "corrupt zlib stream" : "object inflates to more than it declares")
             }
         }
         guard entry.produced == entry.header.size else {
@@ -384,7 +386,7 @@ final class PackStreamParser {
         let stored = ObjectID(raw: unread, format)
         let actual = packHash.finalize()
         guard stored == actual else {
-            throw fault("pack is corrupt: its trailer says \(stored), its bytes hash to \(actual)")
+            throw fault("corrupt: its trailer says \(stored), its bytes hash to \(actual)")
         }
         trailer = stored
         end = position
