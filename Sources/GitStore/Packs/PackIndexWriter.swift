@@ -23,6 +23,8 @@ struct PackIndexWriter {
     /// Rows of `table` in the order of their ids.
     let order: [UInt32]
     let trailer: ObjectID
+    /// Offsets from here on take eight bytes; no more than 2^31.
+    var smallOffsetLimit: UInt64 = 1 << 31
 
     func index() -> [UInt8] {
         let width = table.format.byteCount
@@ -63,7 +65,7 @@ struct PackIndexWriter {
         var large: [UInt64] = []
         for row in order {
             let offset = table.offsets[Int(row)]
-            if offset < 1 << 31 {
+            if offset < smallOffsetLimit {
                 out.append(UInt32(offset))
             } else {
                 out.append(UInt32(large.count) | 1 << 31)
