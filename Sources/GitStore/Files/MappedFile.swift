@@ -40,7 +40,7 @@ package final class MappedFile: Sendable {
     package func forget(_ part: UnsafeRawBufferPointer) {
         guard let base = mapping.baseAddress, let start = part.baseAddress else { return }
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
-        let first = (start - base + page - 1) / page * page
+        let first = (start - base) / page * page
         let end = (start - base + part.count) / page * page
         guard first < end, end <= mapping.count else { return }
         madvise(UnsafeMutableRawPointer(mutating: base + first), end - first, MADV_DONTNEED)

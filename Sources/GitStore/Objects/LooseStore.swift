@@ -39,13 +39,13 @@ struct LooseStore: Sendable {
 
     func header(_ oid: ObjectID) throws(StoreError) -> (kind: ObjectKind, size: UInt64)? {
         guard let file = try open(oid) else { return nil }
-        let header = try front(oid, file).header
+        let header = try front(oid, file)
         return (header.kind, header.size)
     }
 
     func read(_ oid: ObjectID) throws(StoreError) -> GitObject? {
         guard let file = try open(oid) else { return nil }
-        let header = try front(oid, file).header
+        let header = try front(oid, file)
         guard header.size <= Self.largest, header.size / 1_032 <= UInt64(file.count) else {
             throw StoreError(
                 .limit, "loose object \(oid) of \(header.size) bytes is too large to hold")
@@ -54,8 +54,9 @@ struct LooseStore: Sendable {
         let content = [UInt8](unsafeUninitializedCapacity: total) { buffer, count in
             let output = UnsafeMutableRawBufferPointer(
                 rebasing: UnsafeMutableRawBufferPointer(buffer)[..<total])
+            // Nothing may follow the stream.
             let done = Inflater.withShared { $0.inflate(file.unsafeBytes, into: output) }
-            count = done == nil ? 0 : total
+            count = done == file.count ? total : 0
         }
         guard content.count == total else { throw corrupt(oid, "corrupt zlib stream") }
         let object = GitObject(kind: header.kind, content: Array(content[header.length...]))
@@ -63,13 +64,17 @@ struct LooseStore: Sendable {
         return object
     }
 
-    /// Hands the content over piece by piece; false where there is no such object.
+    /// Hands the content over piece by piece; false where there is no such object. That its bytes are
+    /// those of its id is known at the end.
     func stream(
         _ oid: ObjectID, _ sink: (UnsafeRawBufferPointer) throws -> Void
     ) throws(StoreError) -> Bool {
         guard let file = try open(oid) else { return false }
-        let header = try front(oid, file).header
+        let header = try front(oid, file)
+        let total = UInt64(header.length).addingReportingOverflow(header.size)
+        guard !total.overflow else { throw corrupt(oid, "malformed size") }
         let stream = InflateStream()
+        var hasher = ObjectHasher(format)
         let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
         defer { chunk.deallocate() }
         var (position, produced) = (0, 0 as UInt64)
@@ -80,24 +85,32 @@ struct LooseStore: Sendable {
             do throws(ParseError) { step = try stream.inflate(input, into: chunk) } catch {
                 throw corrupt(oid, error.reason)
             }
-            guard step != (0, 0) || stream.isFinished else {
+            guard step != (0, 0) || stream.isFinished,
+                UInt64(step.produced) <= total.partialValue - produced
+            else {
                 throw corrupt(oid, "corrupt zlib stream")
             }
+            hasher.update(UnsafeRawBufferPointer(rebasing: chunk[..<step.produced]))
             let skipped = min(
                 step.produced,
                 Int(clamping: UInt64(header.length) &- min(UInt64(header.length), produced)))
             produced += UInt64(step.produced)
+            file.forget(UnsafeRawBufferPointer(rebasing: input.prefix(step.consumed)))
             position += step.consumed
-            file.forget(UnsafeRawBufferPointer(rebasing: file.unsafeBytes[..<position]))
             do {
                 try sink(UnsafeRawBufferPointer(rebasing: chunk[skipped ..< step.produced]))
             } catch {
                 throw (error as? StoreError) ?? StoreError(.system, "\(error)", cause: error)
             }
         }
-        guard produced == UInt64(header.length) + header.size else {
+        guard produced == total.partialValue, position == file.count else {
             throw corrupt(oid, "wrong size")
         }
+        let actual: ObjectID
+        do throws(CollisionError) { actual = try hasher.finalize() } catch {
+            throw StoreError(.collision, "\(error)", cause: error)
+        }
+        guard actual == oid else { throw corrupt(oid, "its hash is another") }
         return true
     }
 
@@ -108,21 +121,16 @@ struct LooseStore: Sendable {
         let length: Int
     }
 
-    private func front(
-        _ oid: ObjectID, _ file: MappedFile
-    ) throws(StoreError) -> (header: Header, stream: InflateStream) {
+    private func front(_ oid: ObjectID, _ file: MappedFile) throws(StoreError) -> Header {
         var bytes = [UInt8](repeating: 0, count: Self.headerLimit)
-        let stream = InflateStream()
         do throws(ParseError) {
             let result = bytes.withUnsafeMutableBytes { output in
                 Result { () throws(ParseError) in
-                    try stream.inflate(
-                        UnsafeRawBufferPointer(rebasing: file.unsafeBytes.prefix(1 << 12)),
-                        into: output)
+                    try InflateStream().inflate(file.unsafeBytes, into: output)
                 }
             }
             let count = try result.get().produced
-            return (try Self.parse(Array(bytes.prefix(count))), stream)
+            return try Self.parse(Array(bytes.prefix(count)))
         } catch {
             throw corrupt(oid, error.reason)
         }
@@ -184,19 +192,26 @@ struct LooseStore: Sendable {
     /// The ids of all loose objects, or of those whose first byte is `first`, in no order.
     func oids(firstByte: UInt8? = nil) throws(StoreError) -> [ObjectID] {
         var found: [ObjectID] = []
-        let folders = firstByte.map { byte in
-            [ByteString(ObjectID.hex(byte))]
-        }
-        let all = if let folders { folders } else { try FileSystem.list(directory) }
-        for folder in all where folder.count == 2 {
-            guard FileSystem.isDirectory(directory / folder) else { continue }
-            for name in try FileSystem.list(directory / folder) {
+        let folders =
+            if let firstByte { [ByteString(ObjectID.hex(firstByte))] } else { try names(in: "") }
+        for folder in folders where folder.count == 2 {
+            for name in try names(in: folder) {
                 if let oid = ObjectID(hex: folder + name), oid.format == format {
                     found.append(oid)
                 }
             }
         }
         return found
+    }
+
+    /// What is in a folder; nothing where it is no folder, or was removed by now.
+    private func names(in folder: ByteString) throws(StoreError) -> [ByteString] {
+        let path = folder.isEmpty ? directory : directory / folder
+        do throws(StoreError) { return try FileSystem.list(path) } catch
+            where error.code == .notFound
+        {
+            return []
+        }
     }
 }
 

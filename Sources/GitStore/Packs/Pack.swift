@@ -85,6 +85,13 @@ final class Pack: Sendable {
         return try result.get()
     }
 
+    /// Bytes on disk of the entry at `offset`, and the object that it is a delta on.
+    func storage(at offset: UInt64) throws(StoreError) -> (size: UInt64, deltaBase: ObjectID?) {
+        let base = try base(of: try entry(at: offset))
+        let baseOID = if let base { try oid(at: base.offset) } else { nil as ObjectID? }
+        return (try packedSize(at: offset), baseOID)
+    }
+
     /// What an entry's header says, and the beginning of what follows.
     struct Entry {
         let header: PackEntryHeader
@@ -268,6 +275,19 @@ final class Pack: Sendable {
 
     private static let streamWindow = 1 << 18
 
+    /// Hands over the content of the object at `offset`: an object in full piece by piece.
+    func streamObject(
+        at offset: UInt64, _ sink: (UnsafeRawBufferPointer) throws -> Void
+    ) throws(StoreError) {
+        let entry = try entry(at: offset)
+        if case .none = entry.header.base { return try stream(entry, sink) }
+        let content = try object(at: offset).content
+        let result = content.withUnsafeBytes { bytes in Result { try sink(bytes) } }
+        do { try result.get() } catch {
+            throw (error as? StoreError) ?? StoreError(.system, "\(error)", cause: error)
+        }
+    }
+
     /// Kind and size of the object at `offset`, found without rebuilding it.
     func header(at offset: UInt64) throws(StoreError) -> (kind: ObjectKind, size: UInt64) {
         var entry = try self.entry(at: offset)
@@ -287,7 +307,7 @@ final class Pack: Sendable {
     private func resultSize(_ entry: Entry) throws(StoreError) -> UInt64 {
         if case .none = entry.header.base { return entry.header.size }
         var front = [UInt8](repeating: 0, count: Int(min(entry.header.size, 20)))
-        let start = try stream(of: entry, 256)
+        let start = try stream(of: entry, Self.frontLength)
         do throws(ParseError) {
             let result = front.withUnsafeMutableBytes { output in
                 start.withUnsafeBytes { input in
