@@ -13,8 +13,9 @@ public final class ObjectDatabase: Sendable {
     private let packs = Mutex<[Pack]>([])
     private let alternates: [ObjectDatabase]
 
-    /// Stores that may borrow from one another in a row, as in Git.
+    /// Stores that may borrow from one another in a row, as in Git; and all of them together.
     private static let alternateDepth = 5
+    private static let maximumAlternates = 256
     /// Bytes of objects held as bases of deltas.
     private static let cacheBudget = 64 << 20
 
@@ -22,39 +23,61 @@ public final class ObjectDatabase: Sendable {
     public convenience init(
         objectsDirectory: ByteString, format: ObjectFormat
     ) throws(StoreError) {
-        try self.init(
-            objectsDirectory, format, DeltaBaseCache(budget: Self.cacheBudget), depth: 0)
+        let cache = DeltaBaseCache(budget: Self.cacheBudget)
+        let alternates = try Self.allAlternates(objectsDirectory)
+            .map { path throws(StoreError) in try ObjectDatabase(path, format, cache, []) }
+        try self.init(objectsDirectory, format, cache, alternates)
     }
 
     private init(
-        _ directory: ByteString, _ format: ObjectFormat, _ cache: DeltaBaseCache, depth: Int
+        _ directory: ByteString, _ format: ObjectFormat, _ cache: DeltaBaseCache,
+        _ alternates: [ObjectDatabase]
     ) throws(StoreError) {
         self.directory = directory
         self.format = format
         self.cache = cache
         loose = LooseStore(directory: directory, format: format)
-        var alternates: [ObjectDatabase] = []
-        if depth < Self.alternateDepth {
-            for path in try Self.alternatePaths(directory) where FileSystem.isDirectory(path) {
-                alternates.append(try ObjectDatabase(path, format, cache, depth: depth + 1))
-            }
-        }
         self.alternates = alternates
         try refresh()
+    }
+
+    /// Every store that this one borrows from, at first or second hand, once each.
+    private static func allAlternates(_ directory: ByteString) throws(StoreError) -> [ByteString] {
+        var known: Set<ByteString> = [FileSystem.realPath(directory) ?? directory]
+        var all: [ByteString] = []
+        var level = [directory]
+        for _ in 0 ..< alternateDepth {
+            var next: [ByteString] = []
+            for store in level {
+                for path in try alternatePaths(store) {
+                    guard let real = FileSystem.realPath(path), FileSystem.isDirectory(real),
+                        known.insert(real).inserted
+                    else { continue }
+                    next.append(real)
+                }
+            }
+            all += next
+            guard all.count <= maximumAlternates else {
+                throw StoreError(
+                    .limit, "'\(directory)' borrows from more than \(maximumAlternates) stores")
+            }
+            level = next
+        }
+        return all
     }
 
     private static func alternatePaths(_ directory: ByteString) throws(StoreError) -> [ByteString] {
         let file = directory / "info/alternates"
         guard FileSystem.exists(file) else { return [] }
         return ByteString(try FileSystem.read(file, limit: 1 << 20)).split(0x0a)
-            .filter { !$0.isEmpty && !$0.hasPrefix("#") }
+            .filter { !$0.isEmpty && !$0.hasPrefix("#") && !$0.bytes.contains(0) }
             .map { $0.hasPrefix("/") ? $0 : directory / $0 }
     }
 
     /// Looks for packs that are new, and lets go of those that are gone.
     public func refresh() throws(StoreError) {
         let folder = directory / "pack"
-        let names = FileSystem.isDirectory(folder) ? try FileSystem.list(folder) : []
+        let names = try Self.ifThere { () throws(StoreError) in try FileSystem.list(folder) } ?? []
         let known = packs.withLock { Dictionary(uniqueKeysWithValues: $0.map { ($0.path, $0) }) }
         var found: [Pack] = []
         for name in names.sorted() where name.hasPrefix("pack-") && name.hasSuffix(".idx") {
@@ -62,11 +85,23 @@ public final class ObjectDatabase: Sendable {
             if let pack = known[base + ".pack"] {
                 found.append(pack)
             } else if FileSystem.exists(base + ".pack") {
-                found.append(try Pack(base, format, cache: cache))
+                let pack = try Self.ifThere { () throws(StoreError) in
+                    try Pack(base, format, cache: cache)
+                }
+                if let pack { found.append(pack) }
             }
         }
         packs.withLock { [found] in $0 = found }
         for alternate in alternates { try alternate.refresh() }
+    }
+
+    /// nil where what `body` opens is not there: other processes repack at any time.
+    private static func ifThere<Result>(
+        _ body: () throws(StoreError) -> Result
+    ) throws(StoreError) -> Result? {
+        do throws(StoreError) { return try body() } catch  where error.code == .notFound {
+            return nil
+        }
     }
 
     // MARK: Finding
@@ -99,15 +134,18 @@ public final class ObjectDatabase: Sendable {
         return loose.contains(oid) ? .loose(loose) : nil
     }
 
-    /// Where the object is, looking again for new packs before giving up: another process may have
-    /// repacked.
-    private func place(_ oid: ObjectID) throws(StoreError) -> Place {
-        if let place = try find(oid) { return place }
+    /// Gives `body` the place of the object, which says nil where the object is there no more. Looks
+    /// again for new packs before it gives up: another process may have repacked.
+    private func at<Result>(
+        _ oid: ObjectID, _ body: (Place) throws(StoreError) -> Result?
+    ) throws(StoreError) -> Result {
+        if let place = try find(oid), let result = try body(place) { return result }
         try refresh()
-        if let place = try find(oid) { return place }
+        if let place = try find(oid), let result = try body(place) { return result }
         throw StoreError(.notFound, "object \(oid) is not in the repository")
     }
 
+    /// Whether the object is here, as far as is known since the last ``refresh()``.
     public func contains(_ oid: ObjectID) throws(StoreError) -> Bool { try find(oid) != nil }
 
     // MARK: Reading
@@ -116,21 +154,21 @@ public final class ObjectDatabase: Sendable {
     ///
     /// - Throws: ``StoreError/Code/notFound``; ``StoreError/Code/corrupt``.
     public func read(_ oid: ObjectID) throws(StoreError) -> GitObject {
-        switch try place(oid) {
-        case .packed(let pack, let row): return try pack.object(at: pack.index.offset(row: row))
-        case .loose(let loose):
-            guard let object = try loose.read(oid) else { throw Self.vanished(oid) }
-            return object
+        try at(oid) { place throws(StoreError) in
+            switch place {
+            case .packed(let pack, let row): try pack.object(at: pack.index.offset(row: row))
+            case .loose(let loose): try loose.read(oid)
+            }
         }
     }
 
     /// The object's kind, and the size of its content in bytes.
     public func header(_ oid: ObjectID) throws(StoreError) -> (kind: ObjectKind, size: UInt64) {
-        switch try place(oid) {
-        case .packed(let pack, let row): return try pack.header(at: pack.index.offset(row: row))
-        case .loose(let loose):
-            guard let header = try loose.header(oid) else { throw Self.vanished(oid) }
-            return header
+        try at(oid) { place throws(StoreError) in
+            switch place {
+            case .packed(let pack, let row): try pack.header(at: pack.index.offset(row: row))
+            case .loose(let loose): try loose.header(oid)
+            }
         }
     }
 
@@ -139,17 +177,12 @@ public final class ObjectDatabase: Sendable {
     public func stream(
         _ oid: ObjectID, _ sink: (UnsafeRawBufferPointer) throws -> Void
     ) throws(StoreError) {
-        switch try place(oid) {
-        case .packed(let pack, let row):
-            let entry = try pack.entry(at: pack.index.offset(row: row))
-            if case .none = entry.header.base { return try pack.stream(entry, sink) }
-            let object = try pack.object(at: entry.offset)
-            let result = object.content.withUnsafeBytes { bytes in Result { try sink(bytes) } }
-            do { try result.get() } catch {
-                throw (error as? StoreError) ?? StoreError(.system, "\(error)", cause: error)
+        try at(oid) { place throws(StoreError) -> Void? in
+            switch place {
+            case .packed(let pack, let row):
+                try pack.streamObject(at: pack.index.offset(row: row), sink)
+            case .loose(let loose): try loose.stream(oid, sink) ? () : nil
             }
-        case .loose(let loose):
-            guard try loose.stream(oid, sink) else { throw Self.vanished(oid) }
         }
     }
 
@@ -158,20 +191,13 @@ public final class ObjectDatabase: Sendable {
     package func storage(
         _ oid: ObjectID
     ) throws(StoreError) -> (size: UInt64, deltaBase: ObjectID?) {
-        switch try place(oid) {
-        case .packed(let pack, let row):
-            let offset = try pack.index.offset(row: row)
-            let base = try pack.base(of: try pack.entry(at: offset))
-            let baseOID = if let base { try pack.oid(at: base.offset) } else { nil as ObjectID? }
-            return (try pack.packedSize(at: offset), baseOID)
-        case .loose(let loose):
-            guard let status = FileSystem.status(loose.path(oid)) else { throw Self.vanished(oid) }
-            return (UInt64(clamping: status.st_size), nil)
+        try at(oid) { place throws(StoreError) in
+            switch place {
+            case .packed(let pack, let row): try pack.storage(at: pack.index.offset(row: row))
+            case .loose(let loose):
+                FileSystem.status(loose.path(oid)).map { (UInt64(clamping: $0.st_size), nil) }
+            }
         }
-    }
-
-    private static func vanished(_ oid: ObjectID) -> StoreError {
-        StoreError(.notFound, "object \(oid) went away while it was read")
     }
 
     // MARK: Listing
