@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 # In CI a warning fails the build.
 STRICT = $(if $(CI),-Xswiftc -warnings-as-errors)
-FORMATTED = Sources Tests Package.swift
+FORMATTED = Sources Tests Examples Package.swift
 SHELL_SCRIPTS = Scripts/*.sh Tests/Fixtures/*.sh .ci/run
 
 .PHONY: help bootstrap build demo test test-big bench lint format install clean

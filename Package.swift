@@ -49,6 +49,10 @@ let package = Package(
 
         // Real git, the built apus and a web server, for the tests.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),
+        .executableTarget(
+            name: "CloneExample", dependencies: ["GitClient", "GitCore"],
+            path: "Examples/CloneExample", swiftSettings: common),
+
         .testTarget(name: "GitCoreTests", dependencies: ["GitCore"], swiftSettings: common),
         .testTarget(name: "GitWireTests", dependencies: ["GitWire"], swiftSettings: common),
         .testTarget(
