@@ -122,6 +122,61 @@ struct PackBuilder {
     }
 }
 
+extension PackBuilder {
+    /// A zlib stream of at least so many zeros, made without holding them, and their number.
+    ///
+    /// One block of fixed codes: a literal, then copies of 258 bytes from one byte back, of 13 bits
+    /// each; eight of these take 13 bytes, whatever bit they begin at.
+    static func zeros(atLeast count: Int) -> (count: Int, stream: [UInt8]) {
+        let rounds = max(1, (count - 1 + 8 * 258 - 1) / (8 * 258))
+        var bits = BitWriter()
+        bits.append(1, 1)
+        bits.append(1, 2)
+        bits.appendCode(0b0011_0000, 8)
+        func appendRound() {
+            for _ in 0 ..< 8 {
+                bits.appendCode(0b1100_0101, 8)
+                bits.appendCode(0, 5)
+            }
+        }
+        // What 13 bytes of a later round hold is the same for each.
+        appendRound()
+        appendRound()
+        let period = Array(bits.bytes.suffix(13))
+        for _ in 2 ..< max(2, rounds) { bits.bytes += period }
+        bits.appendCode(0, 7)
+        bits.flush()
+        let size = 1 + max(2, rounds) * 8 * 258
+        let adler = UInt32(size % 65_521) << 16 | 1
+        return (size, [0x78, 0x01] + bits.bytes + bigEndian(adler))
+    }
+}
+
+/// Bits as deflate packs them.
+private struct BitWriter {
+    var bytes: [UInt8] = []
+    private var current: UInt32 = 0
+    private var count: UInt32 = 0
+
+    /// A number, its lowest bit first.
+    mutating func append(_ value: UInt32, _ width: UInt32) {
+        current |= value << count
+        count += width
+        while count >= 8 {
+            bytes.append(UInt8(truncatingIfNeeded: current))
+            current >>= 8
+            count -= 8
+        }
+    }
+
+    /// A Huffman code, its highest bit first.
+    mutating func appendCode(_ code: UInt32, _ width: UInt32) {
+        for bit in (0 ..< width).reversed() { append(code >> bit & 1, 1) }
+    }
+
+    mutating func flush() { if count > 0 { append(0, 8 - count) } }
+}
+
 /// A zlib stream of some bytes.
 func zlib(_ content: [UInt8], level: Int32 = 1) -> [UInt8] {
     let deflater = Deflater(level: level)
