@@ -95,34 +95,11 @@ public struct PathRules: Hashable, Sendable {
         if first == 0x2e {
             if piece.count == 1 { return .dot }
             if piece.count == 2, piece[1] == 0x2e { return .dotDot }
-            if equalsIgnoringCase(piece, ".git") { return .dotGit }
-            if isLink, equalsIgnoringCase(piece, ".gitmodules") { return .linkedGitmodules }
         }
-        if protectNTFS {
-            if NTFSNames.isDotGit(piece) { return .dotGit }
-            if isLink, NTFSNames.isGitmodules(piece) { return .linkedGitmodules }
-        }
-        if protectHFS {
-            if HFSNames.isTaken(piece, for: ".git") { return .dotGit }
-            if isLink, HFSNames.isTaken(piece, for: ".gitmodules") { return .linkedGitmodules }
+        if SpecialName.git.matches(piece, ntfs: protectNTFS, hfs: protectHFS) { return .dotGit }
+        if isLink, SpecialName.gitmodules.matches(piece, ntfs: protectNTFS, hfs: protectHFS) {
+            return .linkedGitmodules
         }
         return nil
     }
-}
-
-/// Whether `name` is `expected` (lower-case ASCII) in any case.
-func equalsIgnoringCase(_ name: Span<UInt8>, _ expected: StaticString) -> Bool {
-    name.count == expected.utf8CodeUnitCount && hasPrefixIgnoringCase(name, expected)
-}
-
-/// Whether `name` begins with `prefix` (lower-case ASCII) in any case.
-func hasPrefixIgnoringCase(_ name: Span<UInt8>, _ prefix: StaticString) -> Bool {
-    guard name.count >= prefix.utf8CodeUnitCount else { return false }
-    for index in 0 ..< prefix.utf8CodeUnitCount
-    where lowercased(name[index]) != prefix.utf8Start[index] { return false }
-    return true
-}
-
-func lowercased(_ byte: UInt8) -> UInt8 {
-    (0x41 ... 0x5a).contains(byte) ? byte | 0x20 : byte
 }

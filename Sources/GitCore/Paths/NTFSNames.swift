@@ -4,22 +4,38 @@
 /// the same file (`.git::$INDEX_ALLOCATION` is the directory itself); and a file has a short name of
 /// eight characters beside its own: the first six and `~1`, from the fifth such file on two letters
 /// and four digits of a hash.
-enum NTFSNames {
+package enum NTFSNames {
     /// Whether `name` is taken for `.git`.
-    static func isDotGit(_ name: Span<UInt8>) -> Bool {
+    package static func isDotGit(_ name: Span<UInt8>) -> Bool {
         if hasPrefixIgnoringCase(name, ".git") { return isPadding(name, from: 4) }
         if hasPrefixIgnoringCase(name, "git~1") { return isPadding(name, from: 5) }
         return false
     }
 
-    /// Whether `name` is taken for `.gitmodules`.
-    static func isGitmodules(_ name: Span<UInt8>) -> Bool {
-        if hasPrefixIgnoringCase(name, ".gitmodules") { return isPadding(name, from: 11) }
-        if hasPrefixIgnoringCase(name, "gitmod~"), name.count > 7, (0x31 ... 0x34).contains(name[7])
-        {
-            return isPadding(name, from: 8)
+    /// Whether `name` is taken for a longer name that begins with a period.
+    ///
+    /// - Parameters:
+    ///   - expected: that name, in lower case.
+    ///   - hashed: the six characters that its short name begins with where a hash is needed: two
+    ///     letters and four digits.
+    package static func isTaken(
+        _ name: Span<UInt8>, for expected: StaticString, hashed: StaticString
+    ) -> Bool {
+        if hasPrefixIgnoringCase(name, expected) {
+            return isPadding(name, from: expected.utf8CodeUnitCount)
         }
-        return isHashedShortName(name, "gi7eba")
+        return isNumberedShortName(name, expected) || isHashedShortName(name, hashed)
+    }
+
+    /// Whether `name` is the first six characters after the period, `~` and a digit from 1 to 4.
+    private static func isNumberedShortName(
+        _ name: Span<UInt8>, _ expected: StaticString
+    ) -> Bool {
+        guard name.count >= 8, expected.utf8CodeUnitCount > 6 else { return false }
+        for index in 0 ..< 6 where lowercased(name[index]) != expected.utf8Start[index + 1] {
+            return false
+        }
+        return name[6] == 0x7e && (0x31 ... 0x34).contains(name[7]) && isPadding(name, from: 8)
     }
 
     /// Whether `name` is eight characters long but for padding: some of `letters`, `~`, and a number

@@ -1,9 +1,9 @@
 /// Names that HFS+ takes for another: it passes over some invisible code points, and over case.
-enum HFSNames {
+package enum HFSNames {
     /// Whether `name` is taken for `expected`, which is lower-case ASCII.
     ///
     /// What follows bytes that are not UTF-8 is left out of the comparison, as in Git.
-    static func isTaken(_ name: Span<UInt8>, for expected: StaticString) -> Bool {
+    package static func isTaken(_ name: Span<UInt8>, for expected: StaticString) -> Bool {
         var matched = 0
         var index = 0
         while index < name.count {
