@@ -5,6 +5,18 @@ enum Commands {
     static let groups: [(title: String, commands: [any Command.Type])] = [
         ("start a repository", [CloneCommand.self, Init.self]),
         ("ask a server", [LsRemoteCommand.self]),
+        (
+            "look into a repository",
+            [RevParse.self, ShowRef.self, ForEachRef.self, CatFile.self, ListTree.self]
+        ),
+        (
+            "make objects",
+            [HashObject.self, UpdateIndex.self, WriteTree.self, CommitTree.self]
+        ),
+        (
+            "check a repository, work on packs",
+            [Fsck.self, IndexPack.self, UnpackObjects.self, VerifyPack.self]
+        ),
         ("about apus", [Help.self, Version.self]),
     ]
 

@@ -24,8 +24,8 @@ final class SignalWatch: Sendable {
         return number == 0 ? nil : number
     }
 
-    /// - Parameter onSignal: called on a thread of its own, once a signal.
-    init(_ onSignal: @escaping @Sendable () -> Void) {
+    /// - Parameter onSignal: called with the signal's number on a thread of its own, once a signal.
+    init(_ onSignal: @escaping @Sendable (Int32) -> Void) {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { return }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
@@ -36,7 +36,7 @@ final class SignalWatch: Sendable {
             while retrying({ read(reader, &number, 1) }) == 1 {
                 _ = first.compareExchange(
                     expected: 0, desired: Int32(number), ordering: .acquiringAndReleasing)
-                onSignal()
+                onSignal(Int32(number))
             }
         }
         for number in [SIGINT, SIGTERM, SIGHUP] { Self.catchSignal(number) }

@@ -8,7 +8,7 @@ public final class ObjectDatabase: Sendable {
     /// The `objects` directory.
     public let directory: ByteString
 
-    private let loose: LooseStore
+    let loose: LooseStore
     private let cache: DeltaBaseCache
     private let packs = Mutex<[Pack]>([])
     private let alternates: [ObjectDatabase]
@@ -65,6 +65,12 @@ public final class ObjectDatabase: Sendable {
         }
         return all
     }
+
+    /// Every store that objects are read from: this one, and those that it borrows from.
+    var stores: [ObjectDatabase] { [self] + alternates }
+
+    /// The paths of this store's own packs, without an ending.
+    var packPaths: [ByteString] { packs.withLock { $0.map { $0.path.dropLast(5) } }.sorted() }
 
     private static func alternatePaths(_ directory: ByteString) throws(StoreError) -> [ByteString] {
         let file = directory / "info/alternates"

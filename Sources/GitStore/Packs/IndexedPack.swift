@@ -58,6 +58,25 @@ public final class IndexedPack {
         PackIndexWriter(table: table, order: order, trailer: trailer).reverseIndex()
     }
 
+    /// Where the files of a pack go.
+    package struct Places: Sendable {
+        /// nil for a pack that stays where it is.
+        package var pack: ByteString?
+        package var index: ByteString
+        /// nil for none.
+        package var reverseIndex: ByteString?
+        /// A file that stops Git's maintenance from repacking the pack, and its content; nil for none.
+        package var keep: (path: ByteString, content: ByteString)?
+
+        /// `<base>.pack` and so on.
+        package init(base: ByteString, keep: ByteString? = nil) {
+            pack = base + ".pack"
+            index = base + ".idx"
+            reverseIndex = base + ".rev"
+            self.keep = keep.map { (base + ".keep", $0) }
+        }
+    }
+
     /// Puts the pack, its reverse index and last its index into a `pack` directory, so that it is seen
     /// only once all is there; says the path without its ending. A pack of this name that is there
     /// already, with its index, stays: what is in use is never replaced. Where it fails, what it put
@@ -69,30 +88,38 @@ public final class IndexedPack {
         in directory: ByteString, keep: ByteString? = nil
     ) throws(StoreError) -> ByteString {
         let base = directory / ByteString("pack-\(trailer.hex)")
+        try install(at: Places(base: base, keep: keep))
+        return base
+    }
+
+    /// As ``install(in:keep:)``, each file to a place of its own.
+    package func install(at places: Places) throws(StoreError) {
         var made: [ByteString] = []
         func make(
-            _ ending: ByteString, _ body: (ByteString) throws(StoreError) -> Void
+            _ path: ByteString, _ body: (ByteString) throws(StoreError) -> Void
         ) throws(StoreError) {
-            let path = base + ending
             let isNew = !FileSystem.exists(path)
             try body(path)
             if isNew { made.append(path) }
         }
         do throws(StoreError) {
-            if let keep {
-                try make(".keep") { path throws(StoreError) in
-                    try Self.write(keep.bytes, to: path, mode: 0o600)
+            if let keep = places.keep {
+                try make(keep.path) { path throws(StoreError) in
+                    try Self.write(keep.content.bytes, to: path, mode: 0o600)
                 }
             }
-            if FileSystem.exists(base + ".pack"), FileSystem.exists(base + ".idx") { return base }
-            try make(".pack") { path throws(StoreError) in try file.install(as: path) }
-            try make(".rev") { path throws(StoreError) in
-                try Self.write(reverseIndexBytes(), to: path, mode: 0o444)
+            if let pack = places.pack {
+                if FileSystem.exists(pack), FileSystem.exists(places.index) { return }
+                try make(pack) { path throws(StoreError) in try file.install(as: path) }
             }
-            try make(".idx") { path throws(StoreError) in
+            if let reverseIndex = places.reverseIndex {
+                try make(reverseIndex) { path throws(StoreError) in
+                    try Self.write(reverseIndexBytes(), to: path, mode: 0o444)
+                }
+            }
+            try make(places.index) { path throws(StoreError) in
                 try Self.write(indexBytes(), to: path, mode: 0o444)
             }
-            return base
         } catch {
             for path in made { try? FileSystem.remove(path) }
             throw error

@@ -10,7 +10,8 @@ internal import GitCore
 
 /// The file that a pack is received into; or one that is there already and only read.
 final class PackFile {
-    let path: ByteString
+    /// Where it is: what ``install(as:)`` gave it, once called.
+    private(set) var path: ByteString
     private let file: File
     private let isTemporary: Bool
     private var isInstalled = false
@@ -81,6 +82,7 @@ final class PackFile {
             throw .system("chmod", self.path)
         }
         try FileSystem.rename(self.path, to: path)
+        self.path = path
         isInstalled = true
     }
 }

@@ -69,6 +69,9 @@ public final class PackIndexer {
             progress: progress)
     }
 
+    /// The file that the pack goes to, to be removed should the process end before this object does.
+    package var path: ByteString { file.path }
+
     /// Asks it to stop: what runs throws ``StoreError/Code/cancelled`` soon.
     public func cancel() { isCancelled.set() }
 

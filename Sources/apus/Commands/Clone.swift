@@ -67,7 +67,7 @@ struct CloneCommand: Command {
     ) async throws -> CloneResult {
         let showing = Task { await display.show(clone.progress) }
         let cloning = Task { try await clone.run() }
-        let signals = SignalWatch { cloning.cancel() }
+        let signals = SignalWatch { _ in cloning.cancel() }
         let result = await cloning.result
         await showing.value
         if let number = signals.caught { dieBySignal(number) }

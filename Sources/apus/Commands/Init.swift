@@ -29,5 +29,55 @@ struct Init: Command {
     }
 
     func run(_ invocation: Invocation) throws {
+        let config = try Config.load(gitDirectory: nil, overrides: invocation.overrides)
+        let isBare = isBare || invocation.isBare
+        let place = try place(invocation, isBare: isBare)
+        let isThere = Repository.isRepository(gitDirectory: place.gitDirectory)
+        let repository = try Repository.create(
+            at: place.directory, bare: place.isBare,
+            initialBranch: try initialBranch(config), format: try format(place, isThere),
+            overrides: invocation.overrides)
+        if isThere, let branch {
+            writeError("warning: re-init: ignored --initial-branch=\(branch)\n")
+        }
+        if !isQuiet {
+            let verb = isThere ? "Reinitialized existing" : "Initialized empty"
+            invocation.output.write(
+                ByteString("\(verb) Git repository in ") + repository.gitDirectory + "/\n")
+        }
+    }
+
+    /// The directory to begin in, and what will be the git directory: GIT_DIR, if it is set, decides.
+    private func place(
+        _ invocation: Invocation, isBare: Bool
+    ) throws -> (directory: ByteString, gitDirectory: ByteString, isBare: Bool) {
+        if let named = invocation.gitDirectory, directory == nil {
+            if named == ".git" { return (".", ".git", false) }
+            if named.hasSuffix("/.git") { return (named.dropLast(5), named, false) }
+            return (named, named, true)
+        }
+        let directory = directory ?? "."
+        return (directory, isBare ? directory : directory / ".git", isBare)
+    }
+
+    /// The branch that HEAD names in a new repository: -b, init.defaultBranch, or master.
+    private func initialBranch(_ config: Config) throws -> RefName {
+        let short = branch ?? config.string("init.defaultbranch") ?? "master"
+        guard let name = RefName.branch(short) else {
+            throw Failure("invalid initial branch name: '\(short)'")
+        }
+        return name
+    }
+
+    private func format(
+        _ place: (directory: ByteString, gitDirectory: ByteString, isBare: Bool), _ isThere: Bool
+    ) throws -> ObjectFormat {
+        if let name = objectFormat ?? environment("GIT_DEFAULT_HASH") {
+            guard let format = ObjectFormat(name: String(decoding: name.bytes, as: UTF8.self))
+            else { throw Failure("unknown hash algorithm '\(name)'") }
+            return format
+        }
+        guard isThere else { return .sha1 }
+        return try Repository.open(gitDirectory: place.gitDirectory).format
     }
 }
