@@ -3,8 +3,8 @@ internal import GitCore
 /// A set of ids, as many bytes each as the format has and a half more: `Set<ObjectID>` takes three times
 /// that.
 ///
-/// An open table with linear probing; an id is a hash already, so its own bytes choose the slot. A slot
-/// of zeros is empty.
+/// An open table with linear probing. Whoever made a tree chose the ids in it, so the slot comes from a
+/// hash with a key of this process's own: ids that agree in part do not meet. A slot of zeros is empty.
 final class ObjectIDSet {
     private let format: ObjectFormat
     private let width: Int
@@ -34,7 +34,7 @@ final class ObjectIDSet {
             return
         }
         if count * 3 >= capacity * 2 { grow() }
-        var slot = Int(truncatingIfNeeded: oid.prefix) & (capacity - 1)
+        var slot = oid.hashValue & (capacity - 1)
         while let held = self.oid(slot) {
             if held == oid { return }
             slot = (slot + 1) & (capacity - 1)
