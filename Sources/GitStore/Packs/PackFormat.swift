@@ -14,7 +14,8 @@
 
 internal import GitCore
 
-/// Named limits on what is believed of a pack.
+/// Named limits on what is believed of a pack. Of what is said to be held in memory, allow no more than
+/// the machine has: memory that cannot be had ends the process.
 public struct PackLimits: Sendable {
     /// Most bytes of a pack, trailer included.
     public var packSize: UInt64 = 1 << 42
