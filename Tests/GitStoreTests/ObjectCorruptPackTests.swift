@@ -95,7 +95,7 @@ import Testing
         let empty: [UInt8] = [0, 0, 0, 0xff, 0xff]
         let count = UInt8(delta.count)
         let stream =
-            [0x78, 0x01] + [[UInt8]](repeating: empty, count: 100).flatMap { $0 }
+            [0x78, 0x01] + [[UInt8]](repeating: empty, count: 10_000).flatMap { $0 }
             + [1, count, 0, ~count, 0xff] + delta + zlib(delta).suffix(4)
         var builder = PackBuilder()
         let base = builder.blob("base")

@@ -244,6 +244,30 @@ import Testing
         #expect(try !open().contains(id))
     }
 
+    /// In a process that may have 200 open files.
+    @Test func morePacksThanOpenFiles() async throws {
+        try scratch.createRepository()
+        for number in 0 ..< 300 {
+            var pack = PackBuilder()
+            pack.blob("pack \(number)")
+            try scratch.index(pack.finished()).install(in: scratch["r/objects/pack"])
+        }
+        await #expect(processExitsWith: .success) { [path = scratch.path as String] in
+            var limit = rlimit()
+            getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            limit.rlim_cur = 200
+            #expect(setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
+            let store = try ObjectDatabase(
+                objectsDirectory: ByteString(path + "/r/objects"), format: .sha1)
+            for _ in 0 ..< 2 {
+                for number in 0 ..< 300 {
+                    let object = try store.read(oid(blob: "pack \(number)"))
+                    #expect(object.content == Array("pack \(number)".utf8))
+                }
+            }
+        }
+    }
+
     // MARK: Alternates
 
     @Test func alternatesThatBorrowFromEachOther() throws {

@@ -10,6 +10,7 @@ public final class ObjectDatabase: Sendable {
 
     let loose: LooseStore
     private let cache: DeltaBaseCache
+    private let openPacks: OpenPacks
     private let packs = Mutex<[Pack]>([])
     private let alternates: [ObjectDatabase]
 
@@ -24,18 +25,20 @@ public final class ObjectDatabase: Sendable {
         objectsDirectory: ByteString, format: ObjectFormat
     ) throws(StoreError) {
         let cache = DeltaBaseCache(budget: Self.cacheBudget)
+        let open = OpenPacks()
         let alternates = try Self.allAlternates(objectsDirectory)
-            .map { path throws(StoreError) in try ObjectDatabase(path, format, cache, []) }
-        try self.init(objectsDirectory, format, cache, alternates)
+            .map { path throws(StoreError) in try ObjectDatabase(path, format, cache, open, []) }
+        try self.init(objectsDirectory, format, cache, open, alternates)
     }
 
     private init(
         _ directory: ByteString, _ format: ObjectFormat, _ cache: DeltaBaseCache,
-        _ alternates: [ObjectDatabase]
+        _ openPacks: OpenPacks, _ alternates: [ObjectDatabase]
     ) throws(StoreError) {
         self.directory = directory
         self.format = format
         self.cache = cache
+        self.openPacks = openPacks
         loose = LooseStore(directory: directory, format: format)
         self.alternates = alternates
         try refresh()
@@ -92,7 +95,7 @@ public final class ObjectDatabase: Sendable {
                 found.append(pack)
             } else if FileSystem.exists(base + ".pack") {
                 let pack = try Self.ifThere { () throws(StoreError) in
-                    try Pack(base, format, cache: cache)
+                    try Pack(base, format, cache: cache, open: openPacks)
                 }
                 if let pack { found.append(pack) }
             }

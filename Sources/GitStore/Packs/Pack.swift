@@ -19,21 +19,24 @@ final class Pack: Sendable {
     let path: ByteString
     private let format: ObjectFormat
     private let cache: DeltaBaseCache
-    private let cacheNumber: UInt64
-    private let file: PackReader
+    /// Tells this pack from all others, gone ones too.
+    private let number: UInt64
+    private let open: OpenPacks
     /// Where the trailer begins.
     private let end: UInt64
     private let limits = PackLimits()
 
     /// Opens `<base>.pack` and `<base>.idx`.
-    init(_ base: ByteString, _ format: ObjectFormat, cache: DeltaBaseCache) throws(StoreError) {
+    init(
+        _ base: ByteString, _ format: ObjectFormat, cache: DeltaBaseCache, open: OpenPacks
+    ) throws(StoreError) {
         path = base + ".pack"
         self.format = format
         self.cache = cache
-        cacheNumber = cache.numberOfNewPack()
+        self.open = open
+        number = cache.numberOfNewPack()
         index = try PackIndexFile(base + ".idx", format)
-        file = try PackReader(path)
-        let size = try file.size()
+        let size = try open.reader(number, path).size()
         let least = UInt64(PackHeader.length + format.byteCount)
         guard size >= least else {
             throw StoreError("pack '\(path)'", ParseError("unexpected end", at: size))
@@ -42,8 +45,14 @@ final class Pack: Sendable {
         try check()
     }
 
+    deinit { open.close(number) }
+
+    private func read(_ count: Int, at offset: UInt64) throws(StoreError) -> [UInt8] {
+        try open.reader(number, path).read(count, at: offset)
+    }
+
     private func check() throws(StoreError) {
-        let front = try file.read(PackHeader.length, at: 0)
+        let front = try read(PackHeader.length, at: 0)
         do throws(ParseError) {
             guard Int(try PackHeader(parsing: front.span).entryCount) == index.count else {
                 throw ParseError("its index is for another number of objects", at: 8)
@@ -51,7 +60,7 @@ final class Pack: Sendable {
         } catch {
             throw StoreError("pack '\(path)'", error)
         }
-        let trailer = try file.read(format.byteCount, at: end)
+        let trailer = try read(format.byteCount, at: end)
         guard ObjectID(raw: trailer.span, format) == index.packTrailer else {
             throw StoreError(.corrupt, "pack '\(path)' does not match its index")
         }
@@ -108,7 +117,7 @@ final class Pack: Sendable {
         guard offset >= UInt64(PackHeader.length), offset < end else {
             throw fault(offset, ParseError("offset outside the pack", at: 0))
         }
-        let front = try file.read(Int(min(UInt64(Self.frontLength), end - offset)), at: offset)
+        let front = try read(Int(min(UInt64(Self.frontLength), end - offset)), at: offset)
         let result = front.withUnsafeBytes { bytes in
             Result { () throws(ParseError) in try PackEntryHeader(parsing: bytes, format) }
         }
@@ -126,7 +135,7 @@ final class Pack: Sendable {
         if entry.header.length + count <= entry.front.count {
             return Array(entry.front[entry.header.length ..< entry.header.length + count])
         }
-        return try file.read(count, at: entry.streamOffset)
+        return try read(count, at: entry.streamOffset)
     }
 
     /// The entry that a delta is based on; nil for an object in full.
@@ -175,7 +184,7 @@ final class Pack: Sendable {
     }
 
     private func key(_ offset: UInt64) -> DeltaBaseCache.Key {
-        DeltaBaseCache.Key(pack: cacheNumber, offset: offset)
+        DeltaBaseCache.Key(pack: number, offset: offset)
     }
 
     private func whole(_ entry: Entry) throws(StoreError) -> GitObject {
@@ -236,7 +245,7 @@ final class Pack: Sendable {
         while !stream.isFinished {
             if input.isEmpty, position < end {
                 let count = Int(min(UInt64(Self.streamWindow), end - position))
-                input = try file.read(count, at: position)[...]
+                input = try read(count, at: position)[...]
                 position += UInt64(count)
             }
             let step = try inflate(&input, stream, output, entry)
@@ -316,9 +325,13 @@ final class Pack: Sendable {
                     }
                 }
             }
-            let produced = try result.get().produced
-            return try Array(front.prefix(produced)).deltaResultSize()
+            if try result.get().produced == front.count { return try front.deltaResultSize() }
         } catch {
+            throw fault(entry.offset, error)
+        }
+        // They come late in the stream.
+        let delta = try inflate(entry)
+        do throws(ParseError) { return try delta.deltaResultSize() } catch {
             throw fault(entry.offset, error)
         }
     }
