@@ -10,6 +10,9 @@ public struct WireLimits: Sendable {
     public var capabilities = 4_096
     /// Most lines before the pack in the answer to a fetch: acknowledgments, shallow commits, …
     public var responseLines = 1_000_000
+    /// Most bytes of progress text, and of packets with nothing in them, in the answer to a fetch. A
+    /// server that tells its progress ten times a second for a day stays below it.
+    public var progressBytes = 64 << 20
 
     public init() {}
 

@@ -62,7 +62,7 @@ public final class GitHTTPServer: Sendable {
     }
 
     /// Both ends of a pipe, reading end first.
-    private static func pipe() throws -> (Descriptor, Descriptor) {
+    static func pipe() throws -> (Descriptor, Descriptor) {
         var ends: [Int32] = [-1, -1]
         #if canImport(Glibc)
             guard Glibc.pipe(&ends) == 0 else { throw TestFailure("no pipe: errno \(errno)") }
@@ -73,7 +73,7 @@ public final class GitHTTPServer: Sendable {
     }
 
     /// Reads `key=value` lines up to `ready`.
-    private static func facts(
+    static func facts(
         from said: Descriptor, _ process: ChildProcess
     ) throws -> [String: String] {
         var facts: [String: String] = [:]

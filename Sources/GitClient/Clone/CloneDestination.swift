@@ -6,11 +6,15 @@ struct CloneDestination: Sendable {
     let directory: ByteString
     /// Directories that were made for it, outermost first.
     private let made: [ByteString]
+    private let found: RemovableDirectory
 
     init(_ directory: ByteString) throws(ClientError) {
         self.directory = directory
         try Self.check(directory)
-        made = try storing { () throws(StoreError) in try FileSystem.createDirectories(directory) }
+        (made, found) = try storing { () throws(StoreError) in
+            let made = try FileSystem.createDirectories(directory)
+            return (made, try RemovableDirectory(directory))
+        }
     }
 
     static func check(_ directory: ByteString) throws(ClientError) {
@@ -25,9 +29,7 @@ struct CloneDestination: Sendable {
 
     /// Removes what the clone wrote and made.
     func restore() {
-        for name in (try? FileSystem.list(directory)) ?? [] {
-            try? FileSystem.removeTree(directory / name)
-        }
+        try? found.removeContents()
         // A directory in which something else has appeared meanwhile stays.
         for path in made.reversed() { try? FileSystem.removeEmptyDirectory(path) }
     }

@@ -22,7 +22,7 @@ struct CloneRefs {
 
     /// - Parameter arrived: of the tags that were not asked for, those whose objects came along.
     func write(arrived: Set<ObjectID>) throws(StoreError) {
-        if !plan.isEmpty { try repository.refs.writePacked(try plan.refs.map(peeled)) }
+        if !plan.isEmpty { try repository.refs.writePacked(try peeledRefs()) }
         let committer = try Identity.current(
             .committer, config: repository.config, environment: options.environment, strict: false)
         var transaction = RefTransaction(committer: committer, message: message)
@@ -39,10 +39,13 @@ struct CloneRefs {
         try writeConfig()
     }
 
-    /// The ref with what its tag leads to, as the tag itself says and not the server.
-    private func peeled(_ ref: PackedRef) throws(StoreError) -> PackedRef {
-        PackedRef(
-            name: ref.name, oid: ref.oid, peeled: try repository.objects.refTarget(ref.oid)?.peeled)
+    /// The refs with what their tags lead to, as the tags themselves say and not the server.
+    private func peeledRefs() throws(StoreError) -> [PackedRef] {
+        var peeler = TagPeeler(repository.objects)
+        return try plan.refs.map { ref throws(StoreError) in
+            if Task.isCancelled { throw StoreError(.cancelled, "cancelled") }
+            return PackedRef(name: ref.name, oid: ref.oid, peeled: try peeler.peeled(ref.oid))
+        }
     }
 
     private func writeHead(_ committer: Identity) throws(StoreError) {

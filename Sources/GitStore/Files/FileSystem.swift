@@ -42,6 +42,7 @@ package enum FileSystem {
     }
 
     /// Makes a directory and those above it that are missing; says which were made, outermost first.
+    /// Where one cannot be made, none is.
     @discardableResult
     package static func createDirectories(_ path: ByteString) throws(StoreError) -> [ByteString] {
         var made: [ByteString] = []
@@ -50,7 +51,12 @@ package enum FileSystem {
             end = path.bytes[(end + 1)...].firstIndex(of: 0x2f) ?? path.count
             let part = ByteString(path.bytes[..<end])
             if part.isEmpty || part.hasSuffix("/") || isDirectory(part) { continue }
-            if try createDirectory(part) { made.append(part) }
+            do throws(StoreError) {
+                if try createDirectory(part) { made.append(part) }
+            } catch {
+                for path in made.reversed() { try? removeEmptyDirectory(path) }
+                throw error
+            }
         }
         return made
     }
@@ -79,6 +85,11 @@ package enum FileSystem {
         guard let directory = path.withCString({ opendir($0) }) else {
             throw .system("open directory", path)
         }
+        return list(directory)
+    }
+
+    /// The same of an open directory, which it closes.
+    static func list(_ directory: OpaquePointer) -> [ByteString] {
         defer { closedir(directory) }
         var names: [ByteString] = []
         while let entry = readdir(directory) {
@@ -88,14 +99,6 @@ package enum FileSystem {
             if name != ".", name != ".." { names.append(name) }
         }
         return names
-    }
-
-    /// Removes a directory and all in it, never through a symbolic link.
-    package static func removeTree(_ path: ByteString) throws(StoreError) {
-        guard let status = status(path, followLinks: false) else { return }
-        guard status.st_mode & S_IFMT == S_IFDIR else { return try remove(path) }
-        for name in try list(path) { try removeTree(path / name) }
-        try removeEmptyDirectory(path)
     }
 
     /// A new file in `directory` whose name begins with `prefix`, for this user only, and its path.

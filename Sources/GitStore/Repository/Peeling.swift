@@ -1,8 +1,40 @@
 public import GitCore
 
+/// Peels many tags, reading each of them once, however many refs and tags lead to it.
+package struct TagPeeler {
+    private let objects: ObjectDatabase
+    /// What is behind the tags that were gone through.
+    private var known: [ObjectID: ObjectID] = [:]
+
+    package init(_ objects: ObjectDatabase) { self.objects = objects }
+
+    /// What is behind the tag `oid`; nil where it is no tag, or is missing.
+    package mutating func peeled(_ oid: ObjectID) throws(StoreError) -> ObjectID? {
+        var tags: [ObjectID] = []
+        var end = oid
+        while true {
+            if let target = known[end] {
+                end = target
+                break
+            }
+            guard try objects.kind(end) == .tag else { break }
+            guard tags.count < ObjectDatabase.maximumTagDepth else { throw .tooManyTags }
+            tags.append(end)
+            end = try objects.tag(end).target
+        }
+        for tag in tags { known[tag] = end }
+        return end == oid ? nil : end
+    }
+}
+
+extension StoreError {
+    fileprivate static let tooManyTags = StoreError(
+        .limit, "more than \(ObjectDatabase.maximumTagDepth) tags one behind the other")
+}
+
 extension ObjectDatabase {
     /// As many tags as may stand one behind the other.
-    private static let maximumTagDepth = 1_000
+    fileprivate static let maximumTagDepth = 1_000
 
     /// What a ref to this object needs to know of it; nil where it is missing.
     package func refTarget(_ oid: ObjectID) throws(StoreError) -> RefTarget? {
@@ -18,7 +50,7 @@ extension ObjectDatabase {
             guard try kind(oid) == .tag else { return oid }
             oid = try tag(oid).target
         }
-        throw StoreError(.limit, "more than \(Self.maximumTagDepth) tags one behind the other")
+        throw .tooManyTags
     }
 
     /// The object of that kind that `oid` leads to: through tags, and from a commit to its tree.
@@ -36,7 +68,7 @@ extension ObjectDatabase {
                     .notFound, "object \(oid) is a \(kind.name), not a \(wanted.name)")
             }
         }
-        throw StoreError(.limit, "more than \(Self.maximumTagDepth) tags one behind the other")
+        throw .tooManyTags
     }
 
     /// What a commit points to.
@@ -102,7 +134,7 @@ extension ObjectDatabase {
         }
     }
 
-    private func kind(_ oid: ObjectID) throws(StoreError) -> ObjectKind? {
+    fileprivate func kind(_ oid: ObjectID) throws(StoreError) -> ObjectKind? {
         do {
             return try header(oid).kind
         } catch  where error.code == .notFound { return nil }

@@ -38,6 +38,7 @@ public struct FetchResponseDecoder: Sendable {
     private var grammar: any FetchGrammar
     private var lineCount = 0
     private var hasPackBytes = false
+    private var progressBytes = 0
 
     init(_ expectation: FetchExpectation, _ limits: WireLimits) {
         self.expectation = expectation
@@ -95,7 +96,7 @@ public struct FetchResponseDecoder: Sendable {
         }
         switch try sideBand.next(&packets, inPieces: false) {
         case nil: return nil
-        case .progress(let text): return text.isEmpty ? .nothing : .event(.progress(text))
+        case .progress(let text): return try takeProgress(text)
         case .data(let payload, let offset): return try take(.data(payload), at: offset)
         case .flush: return try take(.flush, at: offset)
         case .delim: return try take(.delim, at: offset)
@@ -124,12 +125,23 @@ public struct FetchResponseDecoder: Sendable {
         case nil: return nil
         case .flush: return .end(.packReceived)
         case .delim: throw .malformed("unexpected delim packet in the pack", at: packets.offset)
-        case .progress(let text): return text.isEmpty ? .nothing : .event(.progress(text))
+        case .progress(let text): return try takeProgress(text)
         case .data(let piece, _):
-            guard !piece.isEmpty else { return .nothing }
+            guard !piece.isEmpty else { return try takeProgress(piece) }
             hasPackBytes = true
             return .event(.pack(piece))
         }
+    }
+
+    /// Text for the person; none for a sign of life, a packet with nothing in it. Neither brings the
+    /// answer's end nearer, so that there is a limit to both.
+    private mutating func takeProgress(_ text: ArraySlice<UInt8>) throws(WireError) -> Step {
+        progressBytes += text.count + PktLine.headerLength + 1
+        guard progressBytes <= limits.progressBytes else {
+            throw WireError(
+                .limit, "the server sent more than \(limits.progressBytes) bytes of progress text")
+        }
+        return text.isEmpty ? .nothing : .event(.progress(text))
     }
 
     private mutating func nextRawPiece() -> Step? {
