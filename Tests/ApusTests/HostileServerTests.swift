@@ -31,7 +31,7 @@ import Testing
             ("count-none", "missing"), ("delta-on-itself", "own base"), ("thin", "unresolved"),
             ("size-huge", "less than it declares"), ("size-short", "more than it declares"),
             ("size-long", "less than it declares"), ("size-tree-huge", "tree of"),
-            ("deep-trees", "too many levels"), ("deep-and-bad-link", "too long"),
+            ("deep-trees", "invalid path"), ("deep-and-bad-link", "too long"),
         ])
     func refusesAPackThatIsNotWhatItShouldBe(attack: String, word: String) throws {
         try expectRefused(attack, word)

@@ -13,7 +13,12 @@ struct CloneDestination: Sendable {
         try Self.check(directory)
         (made, found) = try storing { () throws(StoreError) in
             let made = try FileSystem.createDirectories(directory)
-            return (made, try RemovableDirectory(directory))
+            do throws(StoreError) {
+                return (made, try RemovableDirectory(directory))
+            } catch {
+                for path in made.reversed() { try? FileSystem.removeEmptyDirectory(path) }
+                throw error
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 package import GitCore
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -13,27 +14,41 @@ package import GitCore
 ///
 /// What is in it may be anything that a hostile tree could make: symbolic links are removed and not
 /// followed, and neither long paths nor deep directories are in the way, for a directory's own
-/// directories are moved to the top before it is removed. Two descriptors are enough.
-package struct RemovableDirectory: Sendable {
-    private let path: ByteString
-    private let device: dev_t
-    private let inode: ino_t
+/// directories are moved to the top before it is removed. The descriptors that this takes are held from
+/// the start, so that it works where there are no more of them to be had.
+package final class RemovableDirectory: Sendable {
+    private let top: File
+    private let reserve: Mutex<[Int32]>
 
     /// - Throws: ``StoreError/Code/notFound`` where there is no directory.
     package init(_ path: ByteString) throws(StoreError) {
-        let status = try File(path, O_RDONLY | O_DIRECTORY).status()
-        self.path = path
-        device = status.st_dev
-        inode = status.st_ino
+        top = try File(path, O_RDONLY | O_DIRECTORY)
+        var held: [Int32] = []
+        for _ in 0 ..< 2 {
+            let copy = fcntl(top.descriptor, F_DUPFD_CLOEXEC, 0)
+            guard copy >= 0 else {
+                let error = StoreError.system("open directory", path)
+                for copy in held { close(copy) }
+                throw error
+            }
+            held.append(copy)
+        }
+        reserve = Mutex(held)
+    }
+
+    deinit { release() }
+
+    private func release() {
+        reserve.withLock { held in
+            for copy in held { close(copy) }
+            held = []
+        }
     }
 
     /// Removes what is in it, as far as that can be removed.
     package func removeContents() throws(StoreError) {
-        let top = try File(path, O_RDONLY | O_DIRECTORY)
-        let status = try top.status()
-        guard status.st_dev == device, status.st_ino == inode else {
-            throw StoreError(.conflict, "'\(path)' is another directory now")
-        }
+        release()
+        let path = top.path
         var waiting = try Self.names(in: top.descriptor, path)
         var moved = 0
         while let name = waiting.popLast() {
