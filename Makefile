@@ -22,7 +22,7 @@ demo: build ## Serve a repository on loopback and clone it, with apus and with g
 	@Scripts/demo.sh
 
 test: bootstrap ## Run all tests but those on large repositories
-	APUS_SLOW_TESTS=1 $(SWIFT) test $(STRICT)
+	@SWIFT='$(SWIFT)' APUS_SLOW_TESTS=1 Scripts/test.sh $(STRICT)
 
 test-big: build ## Clone large real repositories with apus and git, and compare (APUS_BIG_REPOS)
 	@Scripts/test-big.sh

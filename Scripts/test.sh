@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Runs the tests, one module's after the other: those of the command start programs and wait for them,
+# which would hold up the asynchronous ones of the client in the same process.
+#
+#   test.sh [OPTION OF swift test...]
+set -uo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+swift=${SWIFT:-swift}
+"$swift" build --build-tests "$@" || exit 1
+failed=0
+for module in GitCore GitWire GitStore GitWorktree GitClient Apus; do
+    echo "== ${module}Tests"
+    # What passes says so in the last line; all is shown of what fails.
+    if output=$("$swift" test --skip-build --filter "^${module}Tests\\." "$@" 2>&1); then
+        tail -n 1 <<<"$output"
+    else
+        printf '%s\n' "$output"
+        failed=1
+    fi
+done
+exit $failed
