@@ -1,4 +1,3 @@
-import Dispatch
 import GitStore
 import Synchronization
 
@@ -31,7 +30,7 @@ final class SignalWatch: Sendable {
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         handlerPipe = ends[1]
         let reader = ends[0]
-        DispatchQueue(label: "signals").async { [self] in
+        let thread = try? SystemThread { [self] in
             var number: UInt8 = 0
             while retrying({ read(reader, &number, 1) }) == 1 {
                 _ = first.compareExchange(
@@ -39,6 +38,9 @@ final class SignalWatch: Sendable {
                 onSignal(Int32(number))
             }
         }
+        // Where nobody would hear of them, signals end the process as ever.
+        guard let thread else { return }
+        thread.detach()
         for number in [SIGINT, SIGTERM, SIGHUP] { Self.catchSignal(number) }
     }
 

@@ -60,7 +60,11 @@ public final class Clone: Sendable {
             return result
         } catch {
             // A large tree takes a while to remove.
-            _ = await DetachedThread.run { destination.restore() }
+            do throws(ClientError) {
+                try await DetachedThread.run { destination.restore() }
+            } catch {
+                destination.restore()
+            }
             throw error
         }
     }

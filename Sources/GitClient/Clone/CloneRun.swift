@@ -162,17 +162,11 @@ struct CloneRun: Sendable {
         }
         let isCancelled = CancellationFlag()
         let progress = clone.progress
-        let result = await withTaskCancellationHandler {
-            await DetachedThread.run {
-                Result { () throws(ClientError) in
-                    try Self.checkOut(commit, repository, workTree, progress, isCancelled)
-                }
-            }
+        try await DetachedThread.run { () throws(ClientError) in
+            try Self.checkOut(commit, repository, workTree, progress, isCancelled)
         } onCancel: {
             isCancelled.set()
         }
-        guard let result else { throw ClientError(.system, "no thread could be started") }
-        try result.get()
     }
 
     private static func checkOut(

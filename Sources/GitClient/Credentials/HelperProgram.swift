@@ -36,15 +36,12 @@ struct HelperProgram {
     func run(input: [UInt8], wantsOutput: Bool = true) async throws(ClientError) -> Answer {
         let child = Child()
         let arguments = arguments
-        let answer = await withTaskCancellationHandler {
-            await DetachedThread.run {
-                child.run(arguments, input: input, wantsOutput: wantsOutput)
-            }
+        let answer = try await DetachedThread.run {
+            child.run(arguments, input: input, wantsOutput: wantsOutput)
         } onCancel: {
             child.cancel()
         }
         if Task.isCancelled { throw .cancelled }
-        guard let answer else { throw ClientError(.system, "no thread to run a helper on") }
         return answer
     }
 }

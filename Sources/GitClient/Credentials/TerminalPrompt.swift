@@ -23,30 +23,26 @@ struct TerminalPrompt: Sendable {
     ///
     /// Throws ``ClientError/Code/system`` with the system's reason alone as its message.
     func ask(_ prompt: String, echo: Bool) async throws(ClientError) -> ByteString {
-        let gate = PromptGate()
-        let answer = await withTaskCancellationHandler {
-            await DetachedThread.run { askBlocking(prompt, echo: echo, gate) }
+        let isCancelled = CancellationFlag()
+        return try await DetachedThread.run { () throws(ClientError) in
+            try askBlocking(prompt, echo: echo, isCancelled)
         } onCancel: {
-            gate.isClosed.store(true, ordering: .relaxed)
+            isCancelled.set()
         }
-        guard let answer else { throw ClientError(.system, "no thread to ask on") }
-        return try answer.get()
     }
 
     private func askBlocking(
-        _ prompt: String, echo: Bool, _ gate: PromptGate
-    ) -> Result<ByteString, ClientError> {
-        onePromptAtATime.withLock { _ in
-            Result { () throws(ClientError) in
-                let terminal = try open()
-                if echo { return try readLine(after: prompt, from: terminal, gate) }
-                let silence = Silence(terminal.descriptor)
-                defer { silence.end() }
-                let line = try readLine(after: prompt, from: terminal, gate)
-                // The line end that was typed was not shown either.
-                do throws(StoreError) { try terminal.write([UInt8(ascii: "\n")]) } catch {}
-                return line
-            }
+        _ prompt: String, echo: Bool, _ isCancelled: CancellationFlag
+    ) throws(ClientError) -> ByteString {
+        try onePromptAtATime.withLock { _ throws(ClientError) in
+            let terminal = try open()
+            if echo { return try readLine(after: prompt, from: terminal, isCancelled) }
+            let silence = Silence(terminal.descriptor)
+            defer { silence.end() }
+            let line = try readLine(after: prompt, from: terminal, isCancelled)
+            // The line end that was typed was not shown either.
+            do throws(StoreError) { try terminal.write([UInt8(ascii: "\n")]) } catch {}
+            return line
         }
     }
 
@@ -59,14 +55,14 @@ struct TerminalPrompt: Sendable {
     }
 
     private func readLine(
-        after prompt: String, from terminal: borrowing File, _ gate: PromptGate
+        after prompt: String, from terminal: borrowing File, _ isCancelled: CancellationFlag
     ) throws(ClientError) -> ByteString {
         do throws(StoreError) { try terminal.write(Array(prompt.utf8)) } catch {
             throw ClientError(.system, error.message, cause: error)
         }
         var line: [UInt8] = []
         while true {
-            guard let byte = try readByte(from: terminal, gate) else {
+            guard let byte = try readByte(from: terminal, isCancelled) else {
                 throw ClientError(.system, "end of file")
             }
             if byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") { return ByteString(line) }
@@ -79,13 +75,13 @@ struct TerminalPrompt: Sendable {
 
     /// Nil at the end of the input.
     private func readByte(
-        from terminal: borrowing File, _ gate: PromptGate
+        from terminal: borrowing File, _ isCancelled: CancellationFlag
     ) throws(ClientError) -> UInt8? {
         let descriptor = terminal.descriptor
         while true {
             var ready = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
             let count = poll(&ready, 1, 100)
-            if gate.isClosed.load(ordering: .relaxed) { throw .cancelled }
+            if isCancelled.isSet { throw .cancelled }
             if caughtSignal.load(ordering: .relaxed) != 0 { throw .cancelled }
             if count <= 0 { continue }
             var byte: UInt8 = 0
@@ -96,11 +92,6 @@ struct TerminalPrompt: Sendable {
             }
         }
     }
-}
-
-/// Tells the thread that asks that nobody waits for the answer.
-private final class PromptGate: Sendable {
-    let isClosed = Atomic(false)
 }
 
 private let onePromptAtATime = Mutex(())

@@ -1,4 +1,5 @@
 import CCurl
+import GitStore
 import Synchronization
 
 /// The thread that runs libcurl's transfers; it ends when the last reference to this goes.
@@ -10,12 +11,8 @@ final class CurlLoop: Sendable {
 
     /// Nil where libcurl or the system has no room for another.
     init?() {
-        guard globalInitialization == CURLE_OK, let multi = curl_multi_init() else { return nil }
-        thread = CurlThread(multi)
-        guard thread.start() else {
-            curl_multi_cleanup(multi)
-            return nil
-        }
+        guard let thread = CurlThread.start() else { return nil }
+        self.thread = thread
     }
 
     deinit { thread.enqueue(.stop) }
@@ -43,9 +40,20 @@ private final class CurlThread: @unchecked Sendable {
     private let commands = Mutex<[CurlCommand]>([])
     private var active: [ObjectIdentifier: CurlEasy] = [:]
 
-    init(_ multi: UnsafeMutableRawPointer) { self.multi = multi }
+    private init(_ multi: UnsafeMutableRawPointer) { self.multi = multi }
 
-    func start() -> Bool { DetachedThread.start { self.run() } }
+    /// Nil where libcurl or the system has no room for another.
+    static func start() -> CurlThread? {
+        guard globalInitialization == CURLE_OK, let multi = curl_multi_init() else { return nil }
+        let loop = CurlThread(multi)
+        do throws(StoreError) {
+            try SystemThread { loop.run() }.detach()
+            return loop
+        } catch {
+            curl_multi_cleanup(multi)
+            return nil
+        }
+    }
 
     func enqueue(_ command: CurlCommand) {
         commands.withLock { commands in

@@ -1,56 +1,27 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#endif
+import GitStore
 
-/// Threads for what blocks: Swift's own are few, and must not wait for a network or a person.
-///
-/// Signals do not interrupt them: those are for the program's own threads, and the SIGPIPE of a
-/// connection or pipe that the other side closed is for nobody.
+/// Threads for what blocks: Swift's own are few, and must not wait for a disk, a network or a person.
 enum DetachedThread {
-    /// Runs `body` on a thread of its own; false where the system has no room for one.
-    static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
-        let context = Unmanaged.passRetained(ThreadBody(body))
-        #if canImport(Darwin)
-            var thread: pthread_t?
-        #else
-            var thread = pthread_t()
-        #endif
-        guard pthread_create(&thread, nil, threadMain, context.toOpaque()) == 0 else {
-            context.release()
-            return false
-        }
-        #if canImport(Darwin)
-            if let thread { pthread_detach(thread) }
-        #else
-            pthread_detach(thread)
-        #endif
-        return true
-    }
-
     /// Runs `body` on a thread of its own and waits for what it returns, without blocking a thread
-    /// of Swift's. Nil where the system has no room for a thread.
-    static func run<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async -> Result? {
-        await withCheckedContinuation { waiter in
-            if !start({ waiter.resume(returning: body()) }) { waiter.resume(returning: nil) }
+    /// of Swift's. Cancelling the task calls `cancel`, at most once and from any thread, and waits on.
+    ///
+    /// - Throws: what `body` throws; ``ClientError/Code/system`` where the system has no room for a
+    ///   thread.
+    static func run<Value: Sendable>(
+        _ body: @escaping @Sendable () throws(ClientError) -> Value,
+        onCancel cancel: @Sendable () -> Void = {}
+    ) async throws(ClientError) -> Value {
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { waiter in
+                do throws(StoreError) {
+                    try SystemThread { waiter.resume(returning: Result(catching: body)) }.detach()
+                } catch {
+                    waiter.resume(returning: .failure(ClientError(error)))
+                }
+            }
+        } onCancel: {
+            cancel()
         }
+        return try result.get()
     }
-}
-
-private final class ThreadBody {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-}
-
-private func threadMain(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    guard let context else { return nil }
-    var all = sigset_t()
-    sigfillset(&all)
-    pthread_sigmask(SIG_BLOCK, &all, nil)
-    // SAFETY: start() passed the body, retained.
-    Unmanaged<ThreadBody>.fromOpaque(context).takeRetainedValue().run()
-    return nil
 }

@@ -34,14 +34,16 @@ struct PackFetch: Sendable {
         ticking.cancel()
         await ticking.value
         // Where both failed, the one that went first is the reason for the other.
-        if let download, download.code != .store { throw download }
+        if let download, download.isFirst { throw download.error }
         let outcome = try result.get()
         ticker.finish()
         return outcome
     }
 
-    /// Downloads the pack; what went wrong, if anything did.
-    private func receive(_ request: FetchRequest, _ job: PackJob) async -> ClientError? {
+    /// Downloads the pack; what went wrong, if anything did, and whether the indexer was still well.
+    private func receive(
+        _ request: FetchRequest, _ job: PackJob
+    ) async -> (error: ClientError, isFirst: Bool)? {
         do throws(ClientError) {
             try await server.fetch(request) { event throws(ClientError) in
                 switch event {
@@ -58,7 +60,7 @@ struct PackFetch: Sendable {
             }
             return nil
         } catch {
-            return error
+            return (error, isFirst: !job.receiver.hasStopped)
         }
     }
 }
@@ -95,17 +97,18 @@ private final class PackJob: Sendable {
     func abandon() { cancel() }
 
     func run() async -> Result<PackFetch.Outcome, ClientError> {
-        await withTaskCancellationHandler {
-            let result = await DetachedThread.run { [self] in
-                defer { receiver.stop() }
-                return Result { () throws(StoreError) in try index() }
-            }
-            guard let result else {
-                return .failure(ClientError(.system, "no thread could be started"))
-            }
-            return result.mapError { $0.code == .cancelled ? .cancelled : ClientError($0) }
-        } onCancel: {
-            cancel()
+        do throws(ClientError) {
+            // Also where no thread could be started, nobody is to wait for it.
+            defer { receiver.stop() }
+            return .success(
+                try await DetachedThread.run { [self] () throws(ClientError) in
+                    defer { receiver.stop() }
+                    return try storing { () throws(StoreError) in try index() }
+                } onCancel: {
+                    cancel()
+                })
+        } catch {
+            return .failure(error)
         }
     }
 

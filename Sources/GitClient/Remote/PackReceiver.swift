@@ -1,6 +1,4 @@
-import Dispatch
 import GitStore
-import Synchronization
 
 /// Brings a pack from the task that reads the network to the thread that indexes it: the task waits
 /// while the thread is behind, so that a slow disk slows the download and memory stays flat.
@@ -18,60 +16,63 @@ final class PackReceiver: Sendable {
     /// Bytes that may wait for the indexer.
     private static let capacity = 4 << 20
 
-    private let state = Mutex(State())
-    private let arrived = DispatchSemaphore(value: 0)
+    /// Bytes that a chunk takes besides: a server may send one byte at a time.
+    private static let chunkOverhead = 64
+
+    private let state = Monitor(State())
+
+    /// Whether the indexer is done, well or not.
+    var hasStopped: Bool { state.change { $0.hasStopped } }
 
     /// Hands over the next bytes; waits while too many are waiting already. False once the indexer has
     /// given up.
     func send(_ chunk: ArraySlice<UInt8>) async -> Bool {
         await withCheckedContinuation { continuation in
-            let answer: Bool? = state.withLock { state in
+            let answer: Bool? = state.change { state in
                 guard !state.hasStopped else { return false }
                 state.chunks.append(chunk)
-                state.byteCount += chunk.count
+                state.byteCount += chunk.count + Self.chunkOverhead
                 if state.byteCount < Self.capacity { return true }
                 state.sender = continuation
                 return nil
             }
-            arrived.signal()
             if let answer { continuation.resume(returning: answer) }
         }
     }
 
     /// Says that all has been sent.
-    func complete() {
-        state.withLock { $0.isComplete = true }
-        arrived.signal()
-    }
+    func complete() { state.change { $0.isComplete = true } }
 
     /// On the indexer's thread: feeds `indexer` until all has been sent.
     func feed(_ indexer: PackIndexer) throws(StoreError) {
-        while true {
-            let (chunks, isLast, sender) = state.withLock { state in
-                defer {
-                    state.chunks = []
-                    state.byteCount = 0
-                    state.sender = nil
-                }
-                return (state.chunks, state.isComplete, state.sender)
-            }
-            sender?.resume(returning: true)
+        while let chunks = take() {
             for chunk in chunks {
                 let result = chunk.withUnsafeBytes { bytes in
                     Result { () throws(StoreError) in try indexer.append(bytes) }
                 }
                 try result.get()
             }
-            if chunks.isEmpty {
-                if isLast { return }
-                arrived.wait()
-            }
         }
     }
 
-    /// On the indexer's thread, when it is done, well or not: nobody waits for it any more.
+    /// What has come, waiting for it; nil at the end.
+    private func take() -> [ArraySlice<UInt8>]? {
+        let taken = state.wait { (state: inout State) -> State? in
+            guard !state.chunks.isEmpty || state.isComplete else { return nil }
+            defer {
+                state.chunks = []
+                state.byteCount = 0
+                state.sender = nil
+            }
+            return state
+        }
+        taken.sender?.resume(returning: true)
+        return taken.chunks.isEmpty ? nil : taken.chunks
+    }
+
+    /// When the indexer is done, well or not: nobody waits for it any more.
     func stop() {
-        let sender = state.withLock { state in
+        let sender = state.change { state in
             defer {
                 state.hasStopped = true
                 state.chunks = []

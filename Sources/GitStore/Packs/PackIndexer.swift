@@ -1,5 +1,4 @@
 public import GitCore
-import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -190,18 +189,6 @@ public final class PackIndexer {
         let offset = try file.appendEntry(bytes, format)
         let crc = bytes.withUnsafeBytes { crc32(0, $0) }
         table.append(whole: kind, oid, offset: offset, headerLength: headerLength, crc: crc)
-    }
-}
-
-/// Whether to stop, told from one thread to others.
-package final class CancellationFlag: Sendable {
-    package init() {}
-
-    private let flag = Atomic(false)
-    package var isSet: Bool { flag.load(ordering: .relaxed) }
-    package func set() { flag.store(true, ordering: .relaxed) }
-    func check() throws(StoreError) {
-        if isSet { throw StoreError(.cancelled, "cancelled") }
     }
 }
 

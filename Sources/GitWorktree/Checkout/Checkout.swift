@@ -85,7 +85,7 @@ public struct Checkout: Sendable {
         let threads = try storing { () throws(StoreError) in
             try Workers(count) { _ in job.work() }
         }
-        while !job.completion.wait(milliseconds: 50) {
+        while !job.waitForEnd(milliseconds: 50) {
             progress(job.finishedCount, total)
             if isCancelled() {
                 job.stop()

@@ -5,7 +5,8 @@ import Synchronization
 /// The files of a checkout, written by several threads: each takes the next run of neighbours, so that
 /// a directory is opened once and stays with one thread.
 final class CheckoutJob: Sendable {
-    let completion = Completion()
+    /// Whether all files are written, or one could not be.
+    private let isOver = Monitor(false)
 
     private let objects: ObjectDatabase
     private let settings: WorktreeSettings
@@ -47,6 +48,11 @@ final class CheckoutJob: Sendable {
     var runCount: Int { (files.count + runLength - 1) / runLength }
     var finishedCount: Int { finishedFiles.load(ordering: .relaxed) }
 
+    /// Waits for the end, but no longer than that; says whether it has come.
+    func waitForEnd(milliseconds: Int) -> Bool {
+        isOver.wait(milliseconds: milliseconds) { $0 }
+    }
+
     /// Makes every thread return before its next file.
     func stop() { isStopped.store(true, ordering: .relaxed) }
 
@@ -74,7 +80,7 @@ final class CheckoutJob: Sendable {
                     if isStopped.load(ordering: .relaxed) { return }
                     stats.append((position, try writer.writeFile(entries[position])))
                     if finishedFiles.add(1, ordering: .relaxed).newValue == files.count {
-                        completion.signal()
+                        isOver.change { $0 = true }
                     }
                 }
             }
@@ -97,6 +103,6 @@ final class CheckoutJob: Sendable {
     private func fail(_ error: WorktreeError) {
         result.withLock { if $0.failure == nil { $0.failure = error } }
         stop()
-        completion.signal()
+        isOver.change { $0 = true }
     }
 }
