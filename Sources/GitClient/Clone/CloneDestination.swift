@@ -20,6 +20,8 @@ struct CloneDestination: Sendable {
                 throw error
             }
         }
+        // Another process may have been quicker: what is there is not this clone's to remove.
+        if made.last != directory { try Self.check(directory) }
     }
 
     static func check(_ directory: ByteString) throws(ClientError) {

@@ -35,7 +35,10 @@ package struct Quarantine: ~Copyable {
         return try ObjectDatabase(objectsDirectory: directory, format: format)
     }
 
-    deinit { try? FileSystem.removeTree(directory) }
+    deinit {
+        try? RemovableDirectory(directory).removeContents()
+        try? FileSystem.removeEmptyDirectory(directory)
+    }
 }
 
 extension ObjectDatabase {
