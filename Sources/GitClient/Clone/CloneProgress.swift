@@ -33,7 +33,7 @@ public final class CloneProgress: AsyncSequence, Sendable {
         var reader: CheckedContinuation<Event?, Never>?
     }
 
-    /// Pieces of text that wait for a reader; the oldest go beyond it.
+    /// Events that wait for a reader; beyond it the oldest go, those of the server's text first.
     private static let capacity = 1_024
 
     private let state = Mutex(State())
@@ -59,18 +59,34 @@ public final class CloneProgress: AsyncSequence, Sendable {
         reader?.resume(returning: nil)
     }
 
+    fileprivate func nextEvent() async -> Event? {
+        await withCheckedContinuation { continuation in
+            let (ready, other) = state.withLock { state in
+                let other = state.reader.take()
+                return (state.take(continuation), other)
+            }
+            // A second reader; the first one's sequence ends.
+            other?.resume(returning: nil)
+            if let ready { continuation.resume(returning: ready) }
+        }
+    }
+
+    /// The reader's task was cancelled.
+    fileprivate func stopReading() {
+        let reader = state.withLock { $0.reader.take() }
+        reader?.resume(returning: nil)
+    }
+
     public struct Iterator: AsyncIteratorProtocol {
         fileprivate let progress: CloneProgress
 
+        /// The next event, waiting for it; nil once the clone is over or this task is cancelled.
         public mutating func next() async -> Event? {
-            await withCheckedContinuation { continuation in
-                let ready: Event?? = progress.state.withLock { state in
-                    if !state.events.isEmpty { return state.events.removeFirst() }
-                    if state.isFinished { return .some(nil) }
-                    state.reader = continuation
-                    return nil
-                }
-                if let ready { continuation.resume(returning: ready) }
+            let progress = progress
+            return await withTaskCancellationHandler {
+                await progress.nextEvent()
+            } onCancel: {
+                progress.stopReading()
             }
         }
     }
@@ -79,6 +95,17 @@ public final class CloneProgress: AsyncSequence, Sendable {
 }
 
 extension CloneProgress.State {
+    /// What a reader gets now; nil where it waits.
+    fileprivate mutating func take(
+        _ continuation: CheckedContinuation<CloneProgress.Event?, Never>
+    ) -> CloneProgress.Event?? {
+        if !events.isEmpty { return .some(events.removeFirst()) }
+        // Cancelled before it waited: there is nobody to wake it any more.
+        if isFinished || Task.isCancelled { return .some(nil) }
+        reader = continuation
+        return .none
+    }
+
     /// Adds an event; newer counts of a phase take the place of older ones.
     fileprivate mutating func add(_ event: CloneProgress.Event, capacity: Int) {
         if case .phase(let phase, _, _, _) = event,
@@ -87,7 +114,13 @@ extension CloneProgress.State {
             events[events.count - 1] = event
             return
         }
-        if events.count >= capacity { events.removeFirst() }
+        if events.count >= capacity { dropOldest() }
         events.append(event)
+    }
+
+    /// Text first: there is no bound to what a server says.
+    private mutating func dropOldest() {
+        let text = events.firstIndex { if case .serverText = $0 { true } else { false } }
+        events.remove(at: text ?? 0)
     }
 }
