@@ -46,8 +46,8 @@ final class CommandPair {
     /// All files, but for what git copies from its template.
     func expectSameFiles(location: SourceLocation = #_sourceLocation) throws {
         let script = """
-            find . -type d '(' -name hooks -o -name branches -o -name info -path '*git/info' ')' \
-            -exec rm -rf {} + ; find . -name description -exec rm {} +
+            find . -type d '(' -name hooks -o -name branches ')' -exec rm -rf {} + ;
+            find . -type f '(' -name description -o -path '*/info/exclude' ')' -exec rm {} +
             """
         for folder in [apusFolder, gitFolder] {
             try run("/bin/sh", ["-c", script], directory: folder.path).required()

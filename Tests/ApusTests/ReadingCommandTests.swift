@@ -18,6 +18,8 @@ import Testing
             "=%(objectsize:disk) %(deltabase)",
             "=%%x %(objectname)%(objecttype)",
         ] {
+            // Which copy of an object that several packs hold is looked at, Git leaves open.
+            if fixture == "many-packs", format.contains(":disk") { continue }
             try compare(["cat-file", "--batch-all-objects", "--batch-check\(format)"], path)
         }
         guard fixture != "deep-deltas" else { return }  // 200 MB of text

@@ -12,8 +12,9 @@ import Testing
         ])
     func startsARepository(arguments: [String]) throws {
         let pair = try CommandPair()
-        try pair.compare(["init"] + arguments)
-        try pair.expectSameFiles()
+        let apus = try pair.compare(["init"] + arguments)
+        // Git leaves half a repository where it refuses a name for the branch.
+        if apus.succeeded { try pair.expectSameFiles() }
     }
 
     @Test func startsARepositoryAgain() throws {

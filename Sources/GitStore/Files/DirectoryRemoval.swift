@@ -107,3 +107,11 @@ package final class RemovableDirectory: Sendable {
         return FileSystem.list(stream)
     }
 }
+
+extension FileSystem {
+    /// Removes a directory and all that is in it.
+    package static func removeTree(_ path: ByteString) throws(StoreError) {
+        try RemovableDirectory(path).removeContents()
+        try removeEmptyDirectory(path)
+    }
+}

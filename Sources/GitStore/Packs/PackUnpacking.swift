@@ -35,10 +35,7 @@ package struct Quarantine: ~Copyable {
         return try ObjectDatabase(objectsDirectory: directory, format: format)
     }
 
-    deinit {
-        try? RemovableDirectory(directory).removeContents()
-        try? FileSystem.removeEmptyDirectory(directory)
-    }
+    deinit { try? FileSystem.removeTree(directory) }
 }
 
 extension ObjectDatabase {
@@ -58,7 +55,7 @@ extension ObjectDatabase {
             }
         }
         var submodules: Set<ObjectID> = []
-        for oid in try incoming.allObjectIDs() {
+        for oid in pack.oidsInPackOrder {
             // A blob of gigabytes need not be read: there is nothing to check.
             guard try incoming.header(oid).kind != .blob else { continue }
             let object = try incoming.read(oid)
@@ -84,9 +81,9 @@ extension ObjectDatabase {
     ///   - incoming: where the pack is.
     ///   - progress: is told how many of how many are done.
     package func unpack(
-        from incoming: ObjectDatabase, progress: (Int, Int) -> Void
+        _ pack: IndexedPack, from incoming: ObjectDatabase, progress: (Int, Int) -> Void
     ) throws(StoreError) {
-        let oids = try incoming.allObjectIDs()
+        let oids = pack.oidsInPackOrder
         for (done, oid) in oids.enumerated() {
             progress(done, oids.count)
             if try contains(oid) { continue }
@@ -94,5 +91,12 @@ extension ObjectDatabase {
             try write(object.kind, object.content)
         }
         progress(oids.count, oids.count)
+    }
+}
+
+extension IndexedPack {
+    /// In this order a delta mostly follows its base, which is still in memory then.
+    fileprivate var oidsInPackOrder: [ObjectID] {
+        (0 ..< table.count).map { table.objectID(row: $0) }
     }
 }

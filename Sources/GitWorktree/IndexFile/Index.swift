@@ -84,15 +84,18 @@ public struct Index: Sendable {
         }
     }
 
-    /// Makes every entry untrusted whose file may have changed within the second in which the index
-    /// file, last written at `second`, was: "racily clean" entries (Git's racy-git note). Git will
-    /// compare their contents the next time, and so find out.
-    mutating func smudgeRacyEntries(writtenAt second: UInt32) {
-        for position in entries.indices
-        where entries[position].stat.mtimeSeconds >= second && entries[position].mode != .gitlink {
-            entries[position].stat.size = 0
+    /// The entries whose files may have changed after they were looked at, within the second in which
+    /// the index file, last written at `second`, was: "racily clean" ones (Git's racy-git note). Once
+    /// the index is written again, it will be younger than them, and they would be trusted.
+    func racyPositions(writtenAt second: UInt32) -> [Int] {
+        entries.indices.filter { position in
+            let entry = entries[position]
+            return entry.stat.mtimeSeconds >= second && entry.mode != .gitlink && entry.stage == 0
         }
     }
+
+    /// Makes an entry untrusted: Git will compare contents the next time, and so find out.
+    mutating func smudge(_ position: Int) { entries[position].stat.size = 0 }
 
     /// Where `path` at `stage` is, or belongs.
     func position(of path: ByteString, _ stage: UInt8) -> Int {

@@ -52,14 +52,13 @@ extension Index {
 /// of another program is lost. Letting go without ``commit()`` leaves the file as it was.
 struct LockedIndex: ~Copyable {
     var index: Index
+    /// The second in which the file was last written; nil where there is none.
+    let second: UInt32?
     private var lock: LockFile
 
     init(path: ByteString, format: ObjectFormat, rules: PathRules) throws(WorktreeError) {
         let lock = try storing { () throws(StoreError) in try LockFile(path) }
-        var (index, second) = try Index.readWithTime(path, format, rules)
-        // The file will be younger than them once it is written; until then it is not.
-        if let second { index.smudgeRacyEntries(writtenAt: second) }
-        self.index = index
+        (index, second) = try Index.readWithTime(path, format, rules)
         self.lock = lock
     }
 

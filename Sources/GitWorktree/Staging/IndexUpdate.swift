@@ -40,12 +40,49 @@ public struct IndexUpdate: ~Copyable {
         indexPath: ByteString, objects: ObjectDatabase, workTree: ByteString?,
         gitDirectory: ByteString, settings: WorktreeSettings
     ) throws(WorktreeError) {
+        var locked = try LockedIndex(
+            path: indexPath, format: objects.format, rules: settings.pathRules)
+        let racy = locked.second.map { locked.index.racyPositions(writtenAt: $0) } ?? []
+        if let workTree, !racy.isEmpty {
+            var content = try RepositoryContent(
+                objects: objects, workTree: workTree, gitDirectory: gitDirectory,
+                settings: settings, index: locked.index)
+            for position in racy
+            where try !Self.isUnchanged(locked.index.entries[position], &content, locked.index) {
+                locked.index.smudge(position)
+            }
+        } else {
+            for position in racy { locked.index.smudge(position) }
+        }
         self.objects = objects
         self.workTree = workTree
         self.gitDirectory = gitDirectory
         self.settings = settings
-        locked = try LockedIndex(
-            path: indexPath, format: objects.format, rules: settings.pathRules)
+        self.locked = locked
+    }
+
+    /// Whether the file still is what the entry says: its content, where its stat cannot tell.
+    private static func isUnchanged(
+        _ entry: IndexEntry, _ content: inout RepositoryContent, _ index: Index
+    ) throws(WorktreeError) -> Bool {
+        let blob: [UInt8]
+        switch try content.item(entry.path) {
+        case .file(let file, let status):
+            // These say by themselves that the file has changed, whatever Git is told to look at.
+            let stat = IndexStat(status)
+            guard stat.mtimeSeconds == entry.stat.mtimeSeconds, stat.size == entry.stat.size else {
+                return true
+            }
+            let bytes = try storing(entry.path) { () throws(StoreError) in
+                try file.readToEnd(limit: WorktreeLimits.stagedFileSize)
+            }
+            blob = try content.converted(bytes, at: entry.path, index: index)
+        case .link(let target, _): blob = target
+        case .missing: return true
+        case .directory: return true
+        case .other: return true
+        }
+        return (try? ObjectHasher.hash(.blob, blob, index.format)) == entry.oid
     }
 
     /// The index as it is now.

@@ -37,6 +37,14 @@ struct Init: Command {
             at: place.directory, bare: place.isBare,
             initialBranch: try initialBranch(config), format: try format(place, isThere),
             overrides: invocation.overrides)
+        if !isThere, !isQuiet, branch == nil, config.string("init.defaultbranch") == nil {
+            writeError(
+                """
+                hint: The initial branch is called 'master'. To give it another name, here or in
+                hint: every new repository, use -b <name> or set init.defaultBranch.
+
+                """)
+        }
         if isThere, let branch {
             writeError("warning: re-init: ignored --initial-branch=\(branch)\n")
         }

@@ -107,7 +107,8 @@ struct ListTree: Command {
             let relative = path.relative(to: base)
             let name = endsWithNUL ? relative : relative.quoted(isHighQuoted: quotesHighBytes)
             if columns == .names { return name + end }
-            let mode = entry.mode.octal
+            // As Git, which reads the mode of old trees as the one that it writes.
+            let mode = (entry.mode == .groupWritable ? FileMode.regular : entry.mode).octal
             let size = columns == .long ? " " + (try sizeText(entry)) : ""
             let front = (mode.count < 6 ? "0" : "") + mode + " \(entry.mode.kind.name) "
             return ByteString(front) + oid + ByteString(size) + "\t" + name + end

@@ -124,6 +124,7 @@ struct RevParse: Command {
             }
             return revision
         } catch {
+            tellOfOtherKind(name, workspace)
             if isVerifying { throw noSingleRevision }
             throw Failure(
                 status: ExitStatus.fatal,
@@ -133,6 +134,23 @@ struct RevParse: Command {
                     'git <command> [<revision>...] -- [<file>...]'
 
                     """)
+        }
+    }
+
+    /// Says so where `name` asks for a kind of object that its base does not lead to.
+    private func tellOfOtherKind(_ name: ByteString, _ workspace: Workspace) {
+        for kind in ObjectKind.allCases {
+            let step = ByteString("^{\(kind.name)}")
+            guard name.hasSuffix(step),
+                let base = try? workspace.repository.resolve(revision: name.dropLast(step.count)),
+                let end = try? workspace.objects.peeled(base.oid),
+                let found = try? workspace.objects.header(end).kind
+            else { continue }
+            // From a commit the way leads on to its tree, and no further.
+            let last = found == .commit && kind != .tag ? ObjectKind.tree : found
+            writeError(
+                "error: \(name): expected \(kind.name) type, but the object dereferences to"
+                    + " \(last.name) type\n")
         }
     }
 

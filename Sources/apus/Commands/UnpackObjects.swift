@@ -34,7 +34,7 @@ struct UnpackObjects: Command {
             let checker = ObjectChecker(workspace.format, strict: true)
             try workspace.objects.check(pack, in: incoming, checker, reporting: reportFault)
         }
-        if !isDryRun { try unpack(incoming, into: workspace.objects) }
+        if !isDryRun { try unpack(pack, incoming, into: workspace.objects) }
     }
 
     private func receive(_ indexer: PackIndexer) throws -> IndexedPack {
@@ -43,11 +43,13 @@ struct UnpackObjects: Command {
         return try indexer.finish()
     }
 
-    private func unpack(_ incoming: ObjectDatabase, into objects: ObjectDatabase) throws {
+    private func unpack(
+        _ pack: IndexedPack, _ incoming: ObjectDatabase, into objects: ObjectDatabase
+    ) throws {
         let isShown = !isQuiet && Terminal.isWatched
         var display = ProgressDisplay(terminal: .standardError, write: writeError)
         if isShown { display.begin("Unpacking objects", at: .now) }
-        try objects.unpack(from: incoming) { done, total in
+        try objects.unpack(pack, from: incoming) { done, total in
             guard isShown else { return }
             display.update(ProgressCounts(done: UInt64(done), total: UInt64(total)), at: .now)
         }
