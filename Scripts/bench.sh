@@ -25,6 +25,7 @@ measure() { # PROGRAM NAME
 echo "$(git --version), $("$apus" version); $(uname -sm), $(getconf _NPROCESSORS_ONLN) processors, $rounds rounds"
 for repository in "${repositories[@]}"; do
     serve "$repository"
+    rm -rf clone
     git clone -q "$url" clone # not counted: it warms the server's caches
     objects=$(git -C clone count-objects -v | awk '/^(count|in-pack):/ { n += $2 } END { print n }')
     for ((round = 0; round < rounds; round++)); do
