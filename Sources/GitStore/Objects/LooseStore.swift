@@ -157,17 +157,22 @@ struct LooseStore: Sendable {
     // MARK: Writing
 
     /// Stores an object whose id is known; one that is there already stays as it is.
-    func write(_ oid: ObjectID, _ kind: ObjectKind, _ content: [UInt8]) throws(StoreError) {
+    ///
+    /// - Parameter isSynced: false where the caller puts many objects on the disk at once.
+    func write(
+        _ oid: ObjectID, _ kind: ObjectKind, _ content: [UInt8], isSynced: Bool = true
+    ) throws(StoreError) {
         let header = kind.header(size: UInt64(content.count))
         let stream = try (header + content).withStoreBytes { bytes throws(StoreError) in
             try Deflater(level: 1).deflate(bytes)
         }
-        try place(oid) { file throws(StoreError) in try file.write(stream) }
+        try place(oid, isSynced: isSynced) { file throws(StoreError) in try file.write(stream) }
     }
 
     /// Stores what `fill` writes to a new file as the object `oid`.
     func place(
-        _ oid: ObjectID, _ fill: (borrowing File) throws(StoreError) -> Void
+        _ oid: ObjectID, isSynced: Bool = true,
+        _ fill: (borrowing File) throws(StoreError) -> Void
     ) throws(StoreError) {
         let path = path(oid)
         guard !FileSystem.exists(path) else { return }
@@ -176,7 +181,7 @@ struct LooseStore: Sendable {
         let file = try FileSystem.createTemporary(in: folder, prefix: "tmp_obj_")
         do throws(StoreError) {
             try fill(file)
-            try file.sync()
+            if isSynced { try file.sync() }
             guard fchmod(file.descriptor, FileSystem.underUmask(0o444)) == 0 else {
                 throw .system("chmod", file.path)
             }

@@ -75,7 +75,12 @@ extension ObjectDatabase {
         }
     }
 
+    /// From so many new objects on, everything that waits to be written is put on the disk at once.
+    private static var manyObjects: Int { 500 }
+
     /// Stores every object of a pack loose, but for those that are there already.
+    ///
+    /// The files are made in `incoming` and moved once they are all on the disk.
     ///
     /// - Parameters:
     ///   - incoming: where the pack is.
@@ -84,13 +89,36 @@ extension ObjectDatabase {
         _ pack: IndexedPack, from incoming: ObjectDatabase, progress: (Int, Int) -> Void
     ) throws(StoreError) {
         let oids = pack.oidsInPackOrder
+        var new: [ObjectID] = []
         for (done, oid) in oids.enumerated() {
             progress(done, oids.count)
             if try contains(oid) { continue }
             let object = try incoming.read(oid)
-            try write(object.kind, object.content)
+            guard try identify(object, format) == oid else {
+                throw StoreError(.corrupt, "object \(oid) changed while it was read")
+            }
+            try incoming.loose.write(oid, object.kind, object.content, isSynced: false)
+            new.append(oid)
         }
+        if new.count > Self.manyObjects {
+            // One by one would take milliseconds each.
+            sync()
+        } else {
+            for oid in new { try File(incoming.loose.path(oid), O_RDONLY).sync() }
+        }
+        for oid in new { try loose.take(oid, from: incoming.loose) }
         progress(oids.count, oids.count)
+    }
+}
+
+extension LooseStore {
+    /// Moves an object here from a store on the same file system.
+    fileprivate func take(_ oid: ObjectID, from other: LooseStore) throws(StoreError) {
+        let path = path(oid)
+        // What is there already stays: it may be in use.
+        guard !FileSystem.exists(path) else { return }
+        try FileSystem.createDirectory(path.dropLast(oid.format.hexCount - 1))
+        try FileSystem.rename(other.path(oid), to: path)
     }
 }
 
