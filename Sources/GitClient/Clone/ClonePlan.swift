@@ -134,7 +134,8 @@ struct ClonePlan {
     }
 
     private func remoteHead(_ serverBranch: RefName?) -> RefName? {
-        guard let serverBranch, let name = localName(serverBranch),
+        // origin/HEAD must not come to point to itself.
+        guard let serverBranch, serverBranch.short != "HEAD", let name = localName(serverBranch),
             refs.contains(where: { $0.name == name })
         else { return nil }
         return name
