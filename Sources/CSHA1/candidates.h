@@ -29,10 +29,12 @@ LANE_TARGET static inline uint32_t CANDIDATES(const uint32_t schedule[80]) {
     UNROLL for (int r = 0; r < RELATIONS; r++) {
         const csha1_relation *relation = &csha1_relations[r];
         UNROLL for (int run = 0; run < RELATION_STEPS; run += LANES) {
-            lanes first, second, refutes;
+            lanes first, second, refutes, late;
             memcpy(&first, schedule + START + run, LANE_BYTES);
             memcpy(&second, schedule + START + run - relation->gap, LANE_BYTES);
             memcpy(&refutes, relation->refutes + run, LANE_BYTES);
+            memcpy(&late, relation->late + run, LANE_BYTES);
+            refutes |= late;
             lanes bits = first << (31 - relation->low) ^ second << (31 - relation->high);
             lanes unequal = (lanes)((signs)bits >> 31);
             refuted |= relation->differ ? ~unequal & refutes : unequal & refutes;

@@ -29,7 +29,45 @@ static uint32_t difference(const uint32_t *k) {
     return k[0] ^ csha1_rotate(k[-1], 5) ^ k[-2] ^ csha1_rotate(k[-3] ^ k[-4] ^ k[-5], 30);
 }
 
-/// Fills `differences`, before anything can ask for them.
+typedef struct {
+    unsigned type, k, b;
+} vector;
+
+/// The vector of a bit number, as disturbance.h numbers them.
+static vector vector_of(unsigned number) {
+    if (number < 10) return (vector){DV_TYPE1, 43 + number, 0};
+    if (number < 16) return (vector){DV_TYPE1, 46 + number - 10, 2};
+    if (number < 28) return (vector){DV_TYPE2, 45 + number - 16, 0};
+    return (vector){DV_TYPE2, number == 28 ? 46 : 49 + number - 29, 2};
+}
+
+uint32_t csha1_changes[CSHA1_VECTORS][80];
+csha1_late_rows csha1_late[CSHA1_VECTORS];
+
+unsigned csha1_meeting_of(unsigned number) {
+    // The last disturbance of a cancelled run is in word K+3 of type II, before word K of type I.
+    vector v = vector_of(number);
+    return v.k + (v.type == DV_TYPE2 ? 9 : 5) > EARLY_MEETING;
+}
+
+static void list_late_rows(void) {
+    for (unsigned r = 0; r < RELATIONS; r++) {
+        const csha1_relation *relation = &csha1_relations[r];
+        for (unsigned i = 0; i < RELATION_STEPS; i++) {
+            for (uint32_t set = relation->late[i]; set != 0; set &= set - 1) {
+                csha1_late_rows *rows = &csha1_late[__builtin_ctz(set)];
+                rows->row[rows->count].t = (uint8_t)(RELATION_LAST_STEP - i);
+                rows->row[rows->count].gap = relation->gap;
+                rows->row[rows->count].low = relation->low;
+                rows->row[rows->count].high = relation->high;
+                rows->row[rows->count].differ = relation->differ;
+                rows->count++;
+            }
+        }
+    }
+}
+
+/// Fills the tables, before anything can ask for them.
 __attribute__((constructor)) static void derive(void) {
     for (int type = 0; type < 2; type++) {
         uint32_t words[BEFORE + STEPS] = {0}, *k = words + BEFORE;
@@ -43,18 +81,12 @@ __attribute__((constructor)) static void derive(void) {
             for (unsigned b = 0; b < 3; b += 2)
                 differences[type][b][i] = csha1_rotate(difference(k + 79 - SMALLEST_K - i), b);
     }
-}
-
-typedef struct {
-    unsigned type, k, b;
-} vector;
-
-/// The vector of a bit number, as disturbance.h numbers them.
-static vector vector_of(unsigned number) {
-    if (number < 10) return (vector){DV_TYPE1, 43 + number, 0};
-    if (number < 16) return (vector){DV_TYPE1, 46 + number - 10, 2};
-    if (number < 28) return (vector){DV_TYPE2, 45 + number - 16, 0};
-    return (vector){DV_TYPE2, number == 28 ? 46 : 49 + number - 29, 2};
+    for (unsigned number = 0; number < CSHA1_VECTORS; number++) {
+        vector v = vector_of(number);
+        for (unsigned t = 0; t < 80; t++)
+            csha1_changes[number][t] = differences[v.type][v.b][79 - t + v.k - SMALLEST_K];
+    }
+    list_late_rows();
 }
 
 typedef struct {

@@ -26,6 +26,11 @@
 // The basis below is chosen so that few kinds of relation (18) remain, and each holds for runs of
 // neighbouring steps: a SIMD kernel tests several steps t at once. Schedules are kept backwards,
 // W[t] at index 79 - t, as the SHA instructions of x86 leave them; so are the rows of the table.
+//
+// A vector has 7 to 17 conditions; the first few refute nearly all blocks. A row is `late` where it
+// refutes hardly a block that the others do not: where many blocks are tested at once, those rows
+// are tried on the few that pass the rest. They were chosen by taking away, one after the other,
+// the row that lets the fewest more blocks pass; 51 of 159, which lets pass 6.0 % for 4.8 %.
 #ifndef CSHA1_DISTURBANCE_H
 #define CSHA1_DISTURBANCE_H
 
@@ -48,6 +53,8 @@ enum {
 typedef struct {
     // For t = 63, 62, … 32: the vectors refuted when the relation does not hold at step t.
     _Alignas(32) uint32_t refutes[RELATION_STEPS];
+    // The same, for rows that are worth testing only where no other refutes a vector.
+    _Alignas(32) uint32_t late[RELATION_STEPS];
     uint8_t gap, low, high;
     uint8_t differ;  // 1: the two bits must differ; 0: they must be equal
 } csha1_relation;
@@ -60,6 +67,8 @@ static const csha1_relation csha1_relations[RELATIONS] = {
          AT(36, II2(49)),
          AT(37, II2(50)),
          AT(38, II2(51)),
+     },
+     .late = {
          AT(58, I0(43)),
          AT(59, I0(44)),
          AT(60, I0(45) | II0(45)),
@@ -82,9 +91,11 @@ static const csha1_relation csha1_relations[RELATIONS] = {
          AT(45, II2(50)),
          AT(46, II2(51)),
          AT(47, II2(46)),
+         AT(63, I0(45) | II0(45)),
+     },
+     .late = {
          AT(61, I0(43)),
          AT(62, I0(44)),
-         AT(63, I0(45) | II0(45)),
      }},
     {.gap = 1, .low = 2, .high = 7, .differ = 1,
      .refutes = {
@@ -93,7 +104,7 @@ static const csha1_relation csha1_relations[RELATIONS] = {
          AT(63, I2(48)),
      }},
     {.gap = 1, .low = 4, .high = 4, .differ = 1,
-     .refutes = {
+     .late = {
          AT(36, I0(50)),
          AT(37, I0(51)),
          AT(38, I0(52)),
@@ -109,10 +120,12 @@ static const csha1_relation csha1_relations[RELATIONS] = {
          AT(48, I2(48)),
          AT(49, I2(49)),
          AT(50, I2(50) | II2(46)),
-         AT(51, I2(51)),
          AT(53, II2(49)),
          AT(54, II2(50)),
          AT(55, II2(51)),
+     },
+     .late = {
+         AT(51, I2(51)),
      }},
     {.gap = 1, .low = 6, .high = 6, .differ = 1,
      .refutes = {
@@ -139,6 +152,8 @@ static const csha1_relation csha1_relations[RELATIONS] = {
          AT(56, II0(49) | II0(52)),
          AT(57, II0(50) | II0(53)),
          AT(58, II0(51) | II0(54)),
+     },
+     .late = {
          AT(59, II0(52)),
      }},
     {.gap = 2, .low = 1, .high = 1, .differ = 1,
@@ -156,9 +171,11 @@ static const csha1_relation csha1_relations[RELATIONS] = {
          AT(42, I0(44) | I0(46) | I0(48)),
          AT(43, I0(45) | I0(47) | I0(49)),
          AT(44, I0(46) | I0(48) | I0(50)),
+         AT(47, I0(49) | I0(51) | II0(45)),
+     },
+     .late = {
          AT(45, I0(47) | I0(49) | I0(51)),
          AT(46, I0(48) | I0(50) | I0(52)),
-         AT(47, I0(49) | I0(51) | II0(45)),
          AT(48, I0(50) | I0(52) | II0(46)),
          AT(49, I0(51) | II0(47)),
          AT(50, I0(52) | II0(48)),
@@ -169,7 +186,7 @@ static const csha1_relation csha1_relations[RELATIONS] = {
          AT(55, II0(53)),
      }},
     {.gap = 2, .low = 4, .high = 29, .differ = 0,
-     .refutes = {
+     .late = {
          AT(56, II0(54)),
          AT(57, II0(55)),
      }},
@@ -207,6 +224,8 @@ static const csha1_relation csha1_relations[RELATIONS] = {
          AT(50, I0(50) | I0(52) | II0(46) | II0(48) | II0(54)),
          AT(51, I0(51) | II0(47) | II0(49) | II0(55)),
          AT(52, I0(52) | II0(48) | II0(50) | II0(56)),
+     },
+     .late = {
          AT(53, II0(49) | II0(51)),
          AT(54, II0(50) | II0(52)),
          AT(55, II0(51) | II0(53)),
@@ -218,7 +237,7 @@ static const csha1_relation csha1_relations[RELATIONS] = {
          AT(52, II2(51)),
      }},
     {.gap = 4, .low = 3, .high = 28, .differ = 0,
-     .refutes = {
+     .late = {
          AT(35, I0(51) | II0(47)),
          AT(36, II0(48)),
          AT(37, II0(49)),
@@ -232,7 +251,6 @@ static const csha1_relation csha1_relations[RELATIONS] = {
      }},
     {.gap = 4, .low = 4, .high = 29, .differ = 0,
      .refutes = {
-         AT(35, I0(45) | I0(48) | II0(47)),
          AT(36, I0(46) | I0(49) | II0(45) | II0(48)),
          AT(37, I0(47) | I0(50) | II0(46) | II0(49)),
          AT(38, I0(48) | I0(51) | II0(47) | II0(50)),
@@ -242,6 +260,9 @@ static const csha1_relation csha1_relations[RELATIONS] = {
          AT(42, I0(52) | II0(46) | II0(51) | II0(54)),
          AT(43, I0(43) | II0(47) | II0(52) | II0(55)),
          AT(44, I0(44) | II0(48) | II0(53) | II0(56)),
+     },
+     .late = {
+         AT(35, I0(45) | I0(48) | II0(47)),
          AT(56, II0(52)),
          AT(57, II0(53)),
          AT(58, II0(54)),
@@ -256,12 +277,12 @@ static const csha1_relation csha1_relations[RELATIONS] = {
          AT(39, II2(51)),
      }},
     {.gap = 5, .low = 0, .high = 30, .differ = 1,
-     .refutes = {
+     .late = {
          AT(58, I0(43)),
          AT(59, I0(44)),
      }},
     {.gap = 5, .low = 30, .high = 28, .differ = 1,
-     .refutes = {
+     .late = {
          AT(35, II0(48)),
          AT(36, II0(49)),
          AT(37, II0(50)),

@@ -72,4 +72,6 @@ static uint32_t candidates(const uint32_t schedule[80]) { return candidates16(sc
 
 static bool runs(void) { return true; }
 
-const csha1_kernel csha1_portable = {"portable", runs, plain, detecting, expand, candidates};
+static const csha1_single single = {plain, detecting, expand, candidates};
+
+const csha1_kernel csha1_portable = {"portable", runs, &single, NULL};

@@ -8,8 +8,11 @@
 
 static const csha1_kernel *const kernels[] = {
     [CSHA1_PORTABLE] = &csha1_portable,
+    [CSHA1_QUAD] = &csha1_quad,
 #if defined(__x86_64__)
     [CSHA1_SHANI] = &csha1_shani,
+    [CSHA1_AVX2] = &csha1_avx2,
+    [CSHA1_AVX512] = &csha1_avx512,
 #endif
 };
 
@@ -36,23 +39,45 @@ const char *csha1_kernel_name(uint8_t kernel) {
 
 bool csha1_kernel_runs(uint8_t kernel) { return kernel < KERNELS && usable[kernel]; }
 
+uint8_t csha1_chosen_kernel(void) { return chosen; }
+
+const csha1_single *csha1_single_of(uint8_t kernel) {
+    if (kernels[kernel]->single) return kernels[kernel]->single;
+#if defined(__x86_64__)
+    // SSE2 is for processors without the SHA instructions; forced, it is tried without them.
+    if (usable[CSHA1_SHANI] && kernel > CSHA1_SHANI) return csha1_shani.single;
+#endif
+    return csha1_portable.single;
+}
+
+const csha1_parallel *csha1_parallel_of(uint8_t kernel) {
+    return csha1_kernel_runs(kernel) ? kernels[kernel]->parallel : NULL;
+}
+
 bool csha1_expand(uint8_t kernel, const uint8_t block[CSHA1_BLOCK], uint32_t schedule[80]) {
     if (!csha1_kernel_runs(kernel)) return false;
-    kernels[kernel]->expand(block, schedule);
+    csha1_single_of(kernel)->expand(block, schedule);
     return true;
 }
 
 uint32_t csha1_candidates(uint8_t kernel, const uint32_t schedule[80]) {
-    return csha1_kernel_runs(kernel) ? kernels[kernel]->candidates(schedule) : 0;
+    return csha1_kernel_runs(kernel) ? csha1_single_of(kernel)->candidates(schedule) : 0;
 }
 
+bool csha1_lane_candidates(uint8_t kernel, const uint8_t *const *blocks, uint32_t *candidates) {
+    const csha1_parallel *parallel = csha1_parallel_of(kernel);
+    if (parallel) parallel->candidates(blocks, candidates);
+    return parallel != NULL;
+}
+
+const uint32_t csha1_initial[5] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
+
 static void start(csha1_context *context, bool detects, uint8_t kernel) {
-    static const uint32_t initial[5] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
     context->total = 0;
     context->kernel = kernel;
     context->detects = detects;
     context->attacked = false;
-    memcpy(context->state, initial, sizeof initial);
+    memcpy(context->state, csha1_initial, sizeof csha1_initial);
 }
 
 void csha1_init(csha1_context *context, bool detects) { start(context, detects, chosen); }
@@ -64,7 +89,7 @@ bool csha1_init_kernel(csha1_context *context, bool detects, uint8_t kernel) {
 }
 
 static void hash_blocks(csha1_context *context, const uint8_t *blocks, size_t count) {
-    const csha1_kernel *kernel = kernels[context->kernel];
+    const csha1_single *kernel = csha1_single_of(context->kernel);
     if (context->detects)
         context->attacked |= kernel->detecting(context->state, blocks, count);
     else

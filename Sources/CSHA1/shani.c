@@ -120,6 +120,8 @@ static bool runs(void) {
         && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_SHA) != 0;
 }
 
-const csha1_kernel csha1_shani = {"shani", runs, plain, detecting, expand, candidates};
+static const csha1_single single = {plain, detecting, expand, candidates};
+
+const csha1_kernel csha1_shani = {"shani", runs, &single, NULL};
 
 #endif

@@ -9,9 +9,16 @@
 //     csha1_update(&context, bytes, count);       // any number of times, any sizes
 //     bool attacked = csha1_final(&context, digest);
 //
-// The work is done by a kernel: portable C, or the SHA instructions of x86. The fastest that the
-// processor runs is chosen once; APUS_SHA1_KERNEL=portable|shani in the environment overrides
-// that where the processor allows. Every kernel gives the same digests and the same verdicts.
+// Many messages are hashed several times as fast side by side, each in a lane (csha1_lanes below).
+//
+// The work is done by a kernel:
+//     portable       one message, plain C
+//     sse2 or neon   4 messages at once
+//     shani          one message, the SHA instructions of x86
+//     avx2, avx512   8, 16 messages at once
+// The last of these that the processor runs is chosen once; APUS_SHA1_KERNEL=NAME in the environment
+// overrides that where the processor allows. A kernel of several messages leaves single ones to
+// shani or portable, and the other way round. Every kernel gives the same digests and verdicts.
 #ifndef CSHA1_H
 #define CSHA1_H
 
@@ -19,10 +26,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CSHA1_DIGEST = 20, CSHA256_DIGEST = 32, CSHA1_BLOCK = 64, CSHA1_VECTORS = 32 };
+enum {
+    CSHA1_DIGEST = 20,
+    CSHA256_DIGEST = 32,
+    CSHA1_BLOCK = 64,
+    CSHA1_VECTORS = 32,
+    CSHA1_LANES = 16,       // at most
+    CSHA1_MESSAGES = 1024,  // of lanes, between two confirmations
+};
 
 /// The kernels, by number; csha1_kernel_name is null after the last.
-enum { CSHA1_PORTABLE = 0, CSHA1_SHANI = 1 };
+enum { CSHA1_PORTABLE, CSHA1_QUAD, CSHA1_SHANI, CSHA1_AVX2, CSHA1_AVX512 };
 
 typedef struct {
     uint64_t total;                // bytes so far
@@ -51,6 +65,61 @@ bool csha1_kernel_runs(uint8_t kernel);
 /// Starts a hash on one kernel; false, and nothing done, when the processor cannot run it.
 bool csha1_init_kernel(csha1_context *context, bool detects, uint8_t kernel);
 
+/// Messages that are hashed side by side, with detection, whole blocks of 64 bytes at a time: header
+/// and padding are the caller's.
+///
+///     csha1_lanes *lanes = csha1_lanes_new(kernel);
+///     csha1_lanes_start(lanes, lane, number);         // for each lane
+///     csha1_lanes_feed(lanes, lane, blocks);          // for each lane, where its next blocks are
+///     csha1_lanes_hash(lanes, n);                     // n blocks of each lane
+///     csha1_lanes_digest(lanes, lane, digest);        // of a lane whose message has ended
+///     csha1_lanes_confirm(lanes);
+///     csha1_lanes_attacked(lanes, number);
+///
+/// The digest is right at once. Whether a block was part of a collision is certain only after
+/// csha1_lanes_confirm: suspects are examined together.
+typedef struct csha1_lanes csha1_lanes;
+
+/// The kernel chosen for this process.
+uint8_t csha1_chosen_kernel(void);
+
+/// How many lanes the kernel has; 0 when it has none or the processor cannot run it.
+unsigned csha1_lane_count(uint8_t kernel);
+
+/// So many messages, and fewer, are hashed faster one by one, by csha1_lanes_hash_one.
+unsigned csha1_lanes_few(const csha1_lanes *lanes);
+
+/// Lanes that are all idle; null without memory, or when the kernel has none.
+csha1_lanes *csha1_lanes_new(uint8_t kernel);
+void csha1_lanes_free(csha1_lanes *lanes);
+
+/// Begins a message in a lane. Its number, below CSHA1_MESSAGES, is for csha1_lanes_attacked.
+void csha1_lanes_start(csha1_lanes *lanes, unsigned lane, uint32_t number);
+
+/// Gives the message in a lane another number.
+void csha1_lanes_renumber(csha1_lanes *lanes, unsigned lane, uint32_t number);
+
+/// Says where the next blocks of a lane's message are.
+void csha1_lanes_feed(csha1_lanes *lanes, unsigned lane, const uint8_t *blocks);
+
+/// Ends a lane's message.
+void csha1_lanes_idle(csha1_lanes *lanes, unsigned lane);
+
+/// Hashes `count` blocks of each lane that is not idle, of which there must be one.
+void csha1_lanes_hash(csha1_lanes *lanes, size_t count);
+
+/// Hashes `count` blocks of one lane alone.
+void csha1_lanes_hash_one(csha1_lanes *lanes, unsigned lane, size_t count);
+
+/// The digest of all blocks of a lane's message so far.
+void csha1_lanes_digest(const csha1_lanes *lanes, unsigned lane, uint8_t digest[CSHA1_DIGEST]);
+
+/// Examines all suspects, and says whether any message was found to be part of a collision.
+bool csha1_lanes_confirm(csha1_lanes *lanes);
+
+/// Whether that message is known to be part of a collision; forgets it.
+bool csha1_lanes_attacked(csha1_lanes *lanes, uint32_t number);
+
 /// For tests: the 80 words of a block as the kernel makes them, W[t] at 79 - t.
 bool csha1_expand(uint8_t kernel, const uint8_t block[CSHA1_BLOCK], uint32_t schedule[80]);
 
@@ -62,6 +131,10 @@ uint32_t csha1_candidates(uint8_t kernel, const uint32_t schedule[80]);
 /// `schedule` is this block expanded; `before` and `after` are the chaining values around it.
 void csha1_counterpart(unsigned number, const uint32_t before[5], const uint32_t after[5],
                        const uint32_t schedule[80], uint32_t other[5]);
+
+/// For tests: the same of a block each lane, as a kernel of lanes finds them; false when there are
+/// no lanes.
+bool csha1_lane_candidates(uint8_t kernel, const uint8_t *const *blocks, uint32_t *candidates);
 
 typedef struct {
     uint64_t total;

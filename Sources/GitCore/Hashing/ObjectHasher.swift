@@ -58,22 +58,33 @@ public struct ObjectHasher: Sendable {
 
     /// Adds what is hashed before the content: `blob 12\0`.
     public mutating func updateHeader(_ kind: ObjectKind, size: UInt64) {
-        // The longest: "commit", a space, 20 digits, a zero.
-        withUnsafeTemporaryAllocation(byteCount: 28, alignment: 1) { header in
-            var end = 28
-            func prepend(_ byte: UInt8) {
-                end -= 1
-                header[end] = byte
-            }
-            prepend(0)
-            var rest = size
-            repeat {
-                prepend(0x30 + UInt8(rest % 10))
-                rest /= 10
-            } while rest > 0
-            prepend(0x20)
-            for byte in kind.name.utf8.reversed() { prepend(byte) }
-            hasher.update(UnsafeRawBufferPointer(rebasing: header[end...]))
+        withUnsafeTemporaryAllocation(byteCount: ObjectKind.longestHeader, alignment: 1) { room in
+            hasher.update(kind.writeHeader(size: size, in: room))
         }
+    }
+}
+
+extension ObjectKind {
+    /// Bytes of the longest header: "commit", a space, 20 digits, a zero.
+    static let longestHeader = 28
+
+    /// Writes an object's header to the end of `room`, which has ``longestHeader`` bytes; says where.
+    func writeHeader(
+        size: UInt64, in room: UnsafeMutableRawBufferPointer
+    ) -> UnsafeRawBufferPointer {
+        var start = room.count
+        func prepend(_ byte: UInt8) {
+            start -= 1
+            room[start] = byte
+        }
+        prepend(0)
+        var rest = size
+        repeat {
+            prepend(0x30 + UInt8(rest % 10))
+            rest /= 10
+        } while rest > 0
+        prepend(0x20)
+        for byte in name.utf8.reversed() { prepend(byte) }
+        return UnsafeRawBufferPointer(rebasing: room[start...])
     }
 }

@@ -1,0 +1,79 @@
+// Messages side by side, around the kernels of lanes.
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel.h"
+
+unsigned csha1_lane_count(uint8_t kernel) {
+    const csha1_parallel *parallel = csha1_parallel_of(kernel);
+    return parallel ? parallel->lanes : 0;
+}
+
+csha1_lanes *csha1_lanes_new(uint8_t kernel) {
+    const csha1_parallel *parallel = csha1_parallel_of(kernel);
+    csha1_lanes *lanes;
+    if (!parallel || posix_memalign((void **)&lanes, _Alignof(csha1_lanes), sizeof *lanes) != 0)
+        return NULL;
+    memset(lanes, 0, sizeof *lanes);
+    lanes->kernel = parallel;
+    lanes->single = csha1_single_of(kernel);
+    lanes->idle = (UINT32_C(1) << parallel->lanes) - 1;
+    return lanes;
+}
+
+void csha1_lanes_free(csha1_lanes *lanes) { free(lanes); }
+
+unsigned csha1_lanes_few(const csha1_lanes *lanes) { return lanes->kernel->few; }
+
+void csha1_lanes_start(csha1_lanes *lanes, unsigned lane, uint32_t number) {
+    for (int word = 0; word < 5; word++) lanes->state[word][lane] = csha1_initial[word];
+    lanes->message[lane] = number;
+    lanes->idle &= ~(UINT32_C(1) << lane);
+}
+
+void csha1_lanes_renumber(csha1_lanes *lanes, unsigned lane, uint32_t number) {
+    lanes->message[lane] = number;
+}
+
+void csha1_lanes_feed(csha1_lanes *lanes, unsigned lane, const uint8_t *blocks) {
+    lanes->next[lane] = blocks;
+}
+
+void csha1_lanes_idle(csha1_lanes *lanes, unsigned lane) { lanes->idle |= UINT32_C(1) << lane; }
+
+void csha1_lanes_hash(csha1_lanes *lanes, size_t count) {
+    const uint32_t all = (UINT32_C(1) << lanes->kernel->lanes) - 1;
+    if (lanes->idle == all) return;
+    // Idle lanes are hashed as well, and need something to read.
+    const uint8_t *some = lanes->next[__builtin_ctz(~lanes->idle)];
+    for (uint32_t idle = lanes->idle; idle != 0; idle &= idle - 1)
+        lanes->next[__builtin_ctz(idle)] = some;
+    lanes->kernel->hash(lanes, count);
+}
+
+void csha1_lanes_hash_one(csha1_lanes *lanes, unsigned lane, size_t count) {
+    uint32_t state[5];
+    for (int word = 0; word < 5; word++) state[word] = lanes->state[word][lane];
+    if (lanes->single->detecting(state, lanes->next[lane], count))
+        lanes->attacked[lanes->message[lane]] = true;
+    for (int word = 0; word < 5; word++) lanes->state[word][lane] = state[word];
+    lanes->next[lane] += CSHA1_BLOCK * count;
+}
+
+void csha1_lanes_digest(const csha1_lanes *lanes, unsigned lane, uint8_t digest[CSHA1_DIGEST]) {
+    for (int i = 0; i < CSHA1_DIGEST; i++)
+        digest[i] = (uint8_t)(lanes->state[i / 4][lane] >> (24 - 8 * (i % 4)));
+}
+
+bool csha1_lanes_confirm(csha1_lanes *lanes) {
+    for (int meeting = 0; meeting < MEETINGS; meeting++)
+        if (lanes->suspects[meeting].count > 0)
+            lanes->kernel->confirm(lanes, &lanes->suspects[meeting]);
+    return memchr(lanes->attacked, true, sizeof lanes->attacked) != NULL;
+}
+
+bool csha1_lanes_attacked(csha1_lanes *lanes, uint32_t number) {
+    const bool attacked = lanes->attacked[number];
+    lanes->attacked[number] = false;
+    return attacked;
+}
