@@ -78,7 +78,7 @@ import Testing
         #expect(message.contains("tree"))
     }
 
-    /// A chain in which every object waits for another child: all would be held at once.
+    /// A chain of objects of a mebibyte: two are held at once, in buffers of twice that.
     @Test(arguments: [1, 2]) func memoryForRebuildingIsBounded(threads: Int) throws {
         let size = 1 << 20
         let content = [UInt8](repeating: 0, count: size)
@@ -98,7 +98,7 @@ import Testing
         let bytes = pack.finished()
         expectStoreError(.limit) {
             try scratch.index(bytes) {
-                $0.limits.rebuildMemory = 16 << 20
+                $0.limits.rebuildMemory = 3 << 20
                 $0.threads = threads
             }
         }

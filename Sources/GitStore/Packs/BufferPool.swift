@@ -1,78 +1,121 @@
-/// The buffers of one thread that rebuilds objects, used again and again: fresh large ones cost a page
-/// fault every 4 KiB.
-final class BufferPool {
+internal import GitCore
+import Synchronization
+
+/// An object that is held in memory while its deltas are rebuilt; it gives its memory back when it is
+/// let go of.
+final class HeldObject: @unchecked Sendable {
+    // SAFETY: whoever made it fills it before others see it; from then on it is only read.
+    let kind: ObjectKind
+    let count: Int
+    fileprivate let storage: UnsafeMutableRawBufferPointer
+    private let pool: BufferPool
+
+    fileprivate init(
+        _ kind: ObjectKind, _ count: Int, _ storage: UnsafeMutableRawBufferPointer,
+        _ pool: BufferPool
+    ) {
+        self.kind = kind
+        self.count = count
+        self.storage = storage
+        self.pool = pool
+    }
+
+    deinit { pool.give(storage) }
+
+    /// To be filled by whoever took it from the pool. ``BufferPool/slack`` more bytes may be written.
+    var room: UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(rebasing: storage[..<count])
+    }
+
+    var content: UnsafeRawBufferPointer { UnsafeRawBufferPointer(room) }
+
+    /// Contents that large are held by one thread at a time.
+    var isLarge: Bool { BufferPool.isLarge(storage) }
+}
+
+/// The buffers of a thread that rebuilds objects, used again and again: fresh large ones cost a page
+/// fault every 4 KiB. Any thread may let go of an object of it.
+final class BufferPool: @unchecked Sendable {
+    // SAFETY: `state` is behind the mutex; `largeCount` belongs to the one thread that takes: large
+    // objects are not shared.
     private let budget: RebuildBudget
-    private var free: [UnsafeMutableRawBufferPointer] = []
-    private var freeBytes = 0
+    private let state = Mutex(Free())
     /// Large buffers that are in use.
     private var largeCount = 0
 
-    /// Buffers kept for later use, their bytes together, and the most bytes of one.
-    private static let maximumFree = 8
-    private static let maximumFreeBytes = 32 << 20
-    static let largestKept = 16 << 20
+    /// The free buffers by size: 2^12 bytes, 2^13 and so on.
+    private struct Free: @unchecked Sendable {
+        // SAFETY: a buffer in here is in nobody's hands.
+        var bySize = [[UnsafeMutableRawBufferPointer]](repeating: [], count: BufferPool.sizes)
+        var bytes = 0
+    }
+
+    /// Bytes behind each content that may be read and written.
+    static let slack = 64
+    /// Bytes kept for later use, and the most of one buffer.
+    private static let maximumFreeBytes = 16 << 20
+    static let largestKept = smallest << (sizes - 1)
+    private static let smallest = 1 << 12
+    private static let sizes = 13
 
     init(_ budget: RebuildBudget) { self.budget = budget }
 
-    deinit { for buffer in free { buffer.deallocate() } }
+    deinit {
+        for buffers in state.withLock({ $0.bySize }) {
+            for buffer in buffers { buffer.deallocate() }
+        }
+    }
 
-    /// A buffer of at least `count` bytes, to be given back by ``give(_:)``.
+    /// An object of `count` bytes, to be filled.
     ///
     /// - Throws: ``StoreError/Code/limit``.
-    func take(_ count: Int) throws(StoreError) -> UnsafeMutableRawBufferPointer {
-        let buffer = takeFree(count) ?? .allocate(byteCount: Self.capacity(count), alignment: 16)
-        if isLarge(buffer) {
+    func take(_ kind: ObjectKind, _ count: Int) throws(StoreError) -> HeldObject {
+        let object = HeldObject(kind, count, takeBuffer(count + Self.slack), self)
+        if object.isLarge {
             if largeCount == 0 { budget.beginLarge() }
             largeCount += 1
         }
-        do throws(StoreError) {
-            try budget.hold(buffer.count)
-        } catch {
-            give(buffer)
-            throw error
-        }
-        return buffer
+        // Where this throws, letting go of the object takes it back.
+        try budget.hold(object.storage.count)
+        return object
     }
 
-    func give(_ buffer: UnsafeMutableRawBufferPointer) {
+    private func takeBuffer(_ count: Int) -> UnsafeMutableRawBufferPointer {
+        let number = Self.sizeNumber(count)
+        guard number < Self.sizes else { return .allocate(byteCount: count, alignment: 64) }
+        let kept = state.withLock { state in
+            let kept = state.bySize[number].popLast()
+            state.bytes -= kept?.count ?? 0
+            return kept
+        }
+        return kept ?? .allocate(byteCount: Self.smallest << number, alignment: 64)
+    }
+
+    fileprivate func give(_ buffer: UnsafeMutableRawBufferPointer) {
         budget.release(buffer.count)
-        if isLarge(buffer) {
+        if Self.isLarge(buffer) {
             largeCount -= 1
             if largeCount == 0 { budget.endLarge() }
         }
-        guard buffer.count <= Self.largestKept else { return buffer.deallocate() }
-        while free.count == Self.maximumFree || freeBytes > Self.maximumFreeBytes - buffer.count {
-            let oldest = free.removeFirst()
-            freeBytes -= oldest.count
-            oldest.deallocate()
-        }
-        free.append(buffer)
-        freeBytes += buffer.count
+        let number = Self.sizeNumber(buffer.count)
+        let isKept =
+            number < Self.sizes
+            && state.withLock { state in
+                guard state.bytes <= Self.maximumFreeBytes - buffer.count else { return false }
+                state.bytes += buffer.count
+                state.bySize[number].append(buffer)
+                return true
+            }
+        if !isKept { buffer.deallocate() }
     }
 
-    /// The smallest that is large enough.
-    private func takeFree(_ count: Int) -> UnsafeMutableRawBufferPointer? {
-        var best: Int?
-        for (index, buffer) in free.enumerated() where buffer.count >= count {
-            if let known = best, free[known].count <= buffer.count { continue }
-            best = index
-        }
-        guard let best else { return nil }
-        freeBytes -= free[best].count
-        return free.remove(at: best)
-    }
-
-    private func isLarge(_ buffer: UnsafeMutableRawBufferPointer) -> Bool {
+    fileprivate static func isLarge(_ buffer: UnsafeMutableRawBufferPointer) -> Bool {
         buffer.count > RebuildBudget.largeSize
     }
 
-    private static func capacity(_ count: Int) -> Int {
-        max(1 << 16, count <= largestKept ? count.nextPowerOf2 : count)
-    }
-}
-
-extension Int {
-    fileprivate var nextPowerOf2: Int {
-        self <= 1 ? 1 : 1 << (Int.bitWidth - (self - 1).leadingZeroBitCount)
+    /// Which size holds so many bytes.
+    private static func sizeNumber(_ count: Int) -> Int {
+        let pieces = (max(count, 1) - 1) / smallest
+        return Int.bitWidth - pieces.leadingZeroBitCount
     }
 }

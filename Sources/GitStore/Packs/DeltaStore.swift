@@ -11,10 +11,14 @@ struct DeltaStore {
 
     private static let chunkShift: UInt32 = 20
     private static let absent = UInt32.max
-    /// Larger deltas are not kept, in bytes.
-    private static let largest = 1 << 16
+    /// Larger deltas are not kept, in bytes: small ones are the most, and cost the most to inflate
+    /// for their size. (Of git.git's 310,000 deltas, 306,000 are up to 16 KiB, 188 of 388 MiB.)
+    private let largest: Int
 
-    init(budget: Int) { self.budget = min(budget, 1 << 31) }
+    init(budget: Int) {
+        self.budget = min(budget, 1 << 31)
+        largest = min(max(budget >> 13, 1 << 10), 1 << 16)
+    }
 
     /// Gives the memory back. Nothing may be looked up afterwards.
     mutating func removeAll() {
@@ -26,7 +30,7 @@ struct DeltaStore {
     /// Room to keep the delta of `row`; nil where it cannot be kept. It is kept once ``commit(row:)``
     /// is called, for the bytes last asked for.
     mutating func room(for count: Int) -> UnsafeMutableRawBufferPointer? {
-        guard count <= Self.largest else { return nil }
+        guard count <= largest else { return nil }
         let size = 1 << Int(Self.chunkShift)
         if chunks.isEmpty || size - used < count + 4 {
             guard (chunks.count + 1) * size <= budget else { return nil }

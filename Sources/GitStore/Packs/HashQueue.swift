@@ -14,7 +14,9 @@ final class HashQueue {
         private(set) var storage: UnsafeMutableRawBufferPointer
         private(set) var used = 0
         private(set) var items: [Item] = []
-        var oids: [ObjectID] = []
+        /// The ids by item.
+        fileprivate(set) var oids: [ObjectID?] = []
+        fileprivate var unhashedCount = 0
 
         init() { storage = .allocate(byteCount: HashQueue.batchSize, alignment: 16) }
         deinit { storage.deallocate() }
@@ -35,6 +37,11 @@ final class HashQueue {
         func commit(row: Int, _ kind: ObjectKind, _ count: Int) {
             items.append(Item(row: row, kind: kind, start: used, count: count))
             used += count
+        }
+
+        fileprivate func begin() {
+            oids = Array(repeating: nil, count: items.count)
+            unhashedCount = items.count
         }
 
         func clear() {
@@ -63,13 +70,18 @@ final class HashQueue {
         // SAFETY: worker i alone uses collectors[i] until ``finish()`` has joined it.
         nonisolated(unsafe) let collectors = collectors
         workers = try Workers(collectors.count) { [waiting, hashed, failure] index in
-            while let batch = waiting.pop() {
-                failure.catching { () throws(StoreError) in
-                    try Self.hash(batch, format, collectors[index])
-                }
-                if failure.hasFailed { waiting.close() }
-                hashed.push(batch)
+            let hasher = RowHasher<Batch>(format)
+            func done(_ item: Int, _ oid: ObjectID, _ batch: Batch) {
+                batch.oids[item] = oid
+                batch.unhashedCount -= 1
+                if batch.unhashedCount == 0 { hashed.push(batch) }
             }
+            failure.catching { () throws(StoreError) in
+                while let batch = try Self.next(waiting, hasher, done), !failure.hasFailed {
+                    try Self.hash(batch, format, collectors[index], hasher, done)
+                }
+            }
+            if failure.hasFailed { waiting.close() }
         }
     }
 
@@ -93,32 +105,37 @@ final class HashQueue {
         if let running = workers.take() { running.join() }
     }
 
+    /// The next batch; while there is none, what was begun is hashed to its end.
+    private static func next(
+        _ waiting: BoundedQueue<Batch>, _ hasher: RowHasher<Batch>, _ done: RowHasher<Batch>.Done
+    ) throws(StoreError) -> Batch? {
+        if let batch = waiting.popIfReady() { return batch }
+        try hasher.finish(done)
+        return waiting.pop()
+    }
+
     private static func hash(
-        _ batch: Batch, _ format: ObjectFormat, _ links: LinkCollector
+        _ batch: Batch, _ format: ObjectFormat, _ links: LinkCollector,
+        _ hasher: RowHasher<Batch>, _ done: RowHasher<Batch>.Done
     ) throws(StoreError) {
-        for item in batch.items {
+        batch.begin()
+        for (number, item) in batch.items.enumerated() {
             let content = UnsafeRawBufferPointer(
                 rebasing: batch.storage[item.start ..< item.start + item.count])
-            batch.oids.append(try identify(item.kind, content, format, links))
+            do throws(ParseError) {
+                try links.collect(item.kind, content)
+            } catch { throw malformedObject(item.kind, content, format, error) }
+            try hasher.add(number, item.kind, content, batch, done: done)
         }
     }
 }
 
-/// The id of an object of a pack, its links noted.
-func identify(
+/// The error of an object of a pack that cannot be read.
+func malformedObject(
     _ kind: ObjectKind, _ content: UnsafeRawBufferPointer, _ format: ObjectFormat,
-    _ links: LinkCollector?
-) throws(StoreError) -> ObjectID {
-    let oid: ObjectID
+    _ error: ParseError
+) -> StoreError {
     do throws(CollisionError) {
-        oid = try ObjectHasher.hash(kind, content, format)
-    } catch {
-        throw StoreError(.collision, "\(error)", cause: error)
-    }
-    do throws(ParseError) {
-        try links?.collect(kind, content)
-    } catch {
-        throw StoreError("\(kind.name) \(oid)", error)
-    }
-    return oid
+        return StoreError("\(kind.name) \(try ObjectHasher.hash(kind, content, format))", error)
+    } catch { return StoreError(.collision, "\(error)", cause: error) }
 }

@@ -18,8 +18,9 @@ public final class PackIndexer {
         /// Threads that compute; the caller's own comes on top while the pack arrives.
         public var threads = Workers.processorCount
         public var limits = PackLimits()
-        /// Bytes of deltas that may be kept from the first pass for the second.
-        public var deltaBudget = 64 << 20
+        /// Bytes of memory to work with, besides 64 an object. What the threads do not need is for
+        /// deltas that are kept from the first pass for the second; with less it is slower.
+        public var memory = 256 << 20
         /// Whether to find what objects point to that the pack does not hold.
         public var findsMissingLinks = true
         /// Where the bases of a thin pack are, to be added to it; nil refuses a thin pack.
@@ -64,8 +65,16 @@ public final class PackIndexer {
         let hashes = try HashQueue(
             format, collectors: Array(collectors.prefix(max(1, threads - 1))))
         parser = PackStreamParser(
-            format, limits: options.limits, deltaBudget: options.deltaBudget, hashes: hashes,
+            format, limits: options.limits,
+            deltaBudget: Self.deltaBudget(options.memory, threads: threads),
+            hashes: hashes,
             progress: progress)
+    }
+
+    /// What is left of the memory for deltas.
+    private static func deltaBudget(_ memory: Int, threads: Int) -> Int {
+        let (perThread, fixed, least) = (24 << 20, 24 << 20, 8 << 20)
+        return max(memory - fixed - min(threads, 64) * perThread, least)
     }
 
     /// The file that the pack goes to, to be removed should the process end before this object does.

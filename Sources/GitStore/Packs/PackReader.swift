@@ -62,21 +62,15 @@ final class PackEntryReader {
         inflated.deallocate()
     }
 
-    /// The object of an entry that holds it in full, in a buffer of `pool`.
+    /// The object of an entry that holds it in full.
     func whole(
-        _ row: Int, _ pool: BufferPool
-    ) throws(StoreError) -> (content: UnsafeMutableRawBufferPointer, count: Int) {
+        _ row: Int, _ kind: ObjectKind, _ pool: BufferPool
+    ) throws(StoreError) -> HeldObject {
         defer { Self.shrink(&compressed) }
         let (header, stream) = try load(row)
-        let count = Int(header.size)
-        let content = try pool.take(count)
-        do throws(StoreError) {
-            try inflate(row, stream, UnsafeMutableRawBufferPointer(rebasing: content[..<count]))
-        } catch {
-            pool.give(content)
-            throw error
-        }
-        return (content, count)
+        let object = try pool.take(kind, Int(header.size))
+        try inflate(row, stream, object.room)
+        return object
     }
 
     /// The delta of an entry; valid until the next call.

@@ -265,7 +265,7 @@ final class PackStreamParser {
     private func takeHashed() {
         while let done = hashes.takeHashed() {
             for (item, oid) in zip(done.items, done.oids) {
-                table.setObjectID(oid, row: item.row)
+                if let oid { table.setObjectID(oid, row: item.row) }
             }
             done.clear()
             spare = done

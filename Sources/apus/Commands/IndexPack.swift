@@ -137,7 +137,9 @@ struct IndexPack: Command {
                 indexer.progress, title: readsStdin ? "Receiving objects" : "Indexing objects",
                 showsBytes: readsStdin) : nil
         defer { display?.finish() }
-        while let chunk = try input.nextChunk() { try indexer.append(Array(chunk)) }
+        while let chunk = try input.nextChunk() {
+            try chunk.withUnsafeBytes { try indexer.append($0) }
+        }
         return try indexer.finish()
     }
 
