@@ -13,6 +13,7 @@ final class HashQueue {
         }
         private(set) var storage: UnsafeMutableRawBufferPointer
         private(set) var used = 0
+        private var pieces = 0
         private(set) var items: [Item] = []
         /// The ids by item.
         fileprivate(set) var oids: [ObjectID?] = []
@@ -22,12 +23,12 @@ final class HashQueue {
         deinit { storage.deallocate() }
 
         func hasRoom(for count: Int) -> Bool {
-            items.isEmpty || (storage.count - used >= count && items.count < HashQueue.batchItems)
+            pieces == 0 || (storage.count - used >= count && pieces < HashQueue.batchItems)
         }
 
         /// Room for an object of `count` bytes, for the caller to fill and then ``commit``.
         func room(for count: Int) -> UnsafeMutableRawBufferPointer {
-            if storage.count - used < count, items.isEmpty {
+            if storage.count - used < count, pieces == 0 {
                 storage.deallocate()
                 storage = .allocate(byteCount: count, alignment: 16)
             }
@@ -35,8 +36,21 @@ final class HashQueue {
         }
 
         func commit(row: Int, _ kind: ObjectKind, _ count: Int) {
-            items.append(Item(row: row, kind: kind, start: used, count: count))
-            used += count
+            add(row: row, kind, at: reserve(count), count)
+        }
+
+        /// Keeps the bytes last asked for; says where they are.
+        func reserve(_ count: Int) -> Int {
+            defer {
+                used += count
+                pieces += 1
+            }
+            return used
+        }
+
+        /// Says which row's object is in bytes that were reserved; others are not hashed.
+        func add(row: Int, _ kind: ObjectKind, at start: Int, _ count: Int) {
+            items.append(Item(row: row, kind: kind, start: start, count: count))
         }
 
         fileprivate func begin() {
@@ -50,6 +64,7 @@ final class HashQueue {
                 storage = .allocate(byteCount: HashQueue.batchSize, alignment: 16)
             }
             used = 0
+            pieces = 0
             items.removeAll(keepingCapacity: true)
             oids.removeAll(keepingCapacity: true)
         }
@@ -62,6 +77,8 @@ final class HashQueue {
 
     private let waiting = BoundedQueue<Batch>(capacity: 8 << 20) { $0.storage.count }
     private let hashed = BoundedQueue<Batch>(capacity: .max)
+    /// Empty batches, to be used again.
+    private let spare = BoundedQueue<Batch>(capacity: 16)
     private let failure = FirstFailure()
     private var workers: Workers?
 
@@ -93,6 +110,15 @@ final class HashQueue {
     }
 
     func takeHashed() -> Batch? { hashed.popIfReady() }
+
+    /// An empty batch. Any thread may ask.
+    func makeBatch() -> Batch { spare.popIfReady() ?? Batch() }
+
+    /// Takes a batch back that is not needed any more.
+    func recycle(_ batch: Batch) {
+        batch.clear()
+        spare.pushIfRoom(batch)
+    }
 
     /// Waits until all is hashed.
     func finish() throws(StoreError) {

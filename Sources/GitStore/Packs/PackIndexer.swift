@@ -65,15 +65,14 @@ public final class PackIndexer {
         let hashes = try HashQueue(
             format, collectors: Array(collectors.prefix(max(1, threads - 1))))
         parser = PackStreamParser(
-            format, limits: options.limits,
+            format, limits: options.limits, threads: threads,
             deltaBudget: Self.deltaBudget(options.memory, threads: threads),
-            hashes: hashes,
-            progress: progress)
+            hashes: hashes, progress: progress)
     }
 
     /// What is left of the memory for deltas.
     private static func deltaBudget(_ memory: Int, threads: Int) -> Int {
-        let (perThread, fixed, least) = (24 << 20, 24 << 20, 8 << 20)
+        let (perThread, fixed, least) = (24 << 20, 72 << 20, 8 << 20)
         return max(memory - fixed - min(threads, 64) * perThread, least)
     }
 

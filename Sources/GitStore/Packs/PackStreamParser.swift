@@ -1,7 +1,12 @@
 internal import GitCore
+import Synchronization
 
 /// The first pass over a pack: takes it in as it arrives, finds each entry, hashes whole objects on
 /// other threads, notes deltas, and verifies the trailer.
+///
+/// What arrives is gathered in a window. When that is full, or a while has passed, the entries in it
+/// are found one after the other; but before, if there is much, several threads look ahead for them
+/// (``PackScan``), so that little more is left than to see that one follows on the other.
 ///
 /// Entries of ordinary size are inflated by libdeflate once surely all their bytes are there; larger
 /// ones, and any that do not inflate so, go through zlib piece by piece.
@@ -28,6 +33,11 @@ final class PackStreamParser {
     private var position: UInt64 = 0
     private var packHash: PlainHasher
 
+    private let threads: Int
+    /// What was found ahead, in the window as it is.
+    private var scans: ArraySlice<PackScan> = []
+    private var lastParse = ContinuousClock.now
+
     private var batch = HashQueue.Batch()
     private let inflater = Inflater()
     private var scratch: [UInt8] = []
@@ -42,12 +52,17 @@ final class PackStreamParser {
 
     /// Objects up to this size are inflated in one piece, in bytes.
     static let wholeLimit = 4 << 20
-    private static let windowSize = 2 * wholeLimit
+    /// Bytes of the window that one thread looks through at a time.
+    private static let scanSize = 1 << 20
+    /// How long what has arrived may wait for more.
+    private static let patience = Duration.milliseconds(100)
 
+    /// - Parameter threads: those that may look ahead, this one included.
     init(
-        _ format: ObjectFormat, limits: PackLimits, deltaBudget: Int, hashes: HashQueue,
-        progress: PackProgress
+        _ format: ObjectFormat, limits: PackLimits, threads: Int, deltaBudget: Int,
+        hashes: HashQueue, progress: PackProgress
     ) {
+        self.threads = threads
         self.format = format
         self.limits = limits
         self.hashes = hashes
@@ -55,7 +70,8 @@ final class PackStreamParser {
         table = PackEntryTable(format)
         deltas = DeltaStore(budget: deltaBudget)
         packHash = PlainHasher(format)
-        window = .allocate(byteCount: Self.windowSize, alignment: 16)
+        let size = max(2 * Self.wholeLimit, min(threads, 16) * 4 * Self.scanSize)
+        window = .allocate(byteCount: size, alignment: 16)
     }
 
     deinit {
@@ -67,7 +83,10 @@ final class PackStreamParser {
     func append(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
         var rest = bytes[...]
         while !rest.isEmpty {
-            if filled == window.count { compact() }
+            if filled == window.count {
+                try parse(isLast: false)
+                compact()
+            }
             let count = min(rest.count, window.count - filled)
             UnsafeMutableRawBufferPointer(rebasing: window[filled ..< filled + count])
                 .copyMemory(from: UnsafeRawBufferPointer(rebasing: rest.prefix(count)))
@@ -77,8 +96,14 @@ final class PackStreamParser {
             guard position + UInt64(filled - start) <= limits.packSize else {
                 throw StoreError(.limit, "pack is larger than \(limits.packSize) bytes")
             }
-            try parse(isLast: false)
         }
+        if isWaitedFor { try parse(isLast: false) }
+    }
+
+    /// Whether to go on with what is there. A window that fills quickly is better taken whole.
+    private var isWaitedFor: Bool {
+        if case .entry = state { return ContinuousClock.now - lastParse >= Self.patience }
+        return true
     }
 
     /// Says that all has arrived.
@@ -114,22 +139,32 @@ final class PackStreamParser {
         position += UInt64(count)
     }
 
-    private func hashConsumed() {
-        packHash.update(UnsafeRawBufferPointer(rebasing: window[hashed ..< start]))
-        hashed = start
+    /// Brings the trailer's hash up to a place in the window.
+    private func hash(to end: Int) {
+        guard hashed < end else { return }
+        packHash.update(UnsafeRawBufferPointer(rebasing: window[hashed ..< end]))
+        hashed = end
     }
 
     private func compact() {
-        hashConsumed()
+        hash(to: start)
         let rest = unread
         window.copyMemory(from: rest)
-        (hashed, start, filled) = (0, 0, rest.count)
+        (hashed, start, filled) = (hashed - start, 0, rest.count)
     }
 
     // MARK: Entries
 
     /// Goes as far as the bytes allow.
     private func parse(isLast: Bool) throws(StoreError) {
+        defer { lastParse = .now }
+        if case .header = state, try parseHeader() { return }
+        scanAhead()
+        try parseEntries(isLast: isLast)
+        while !scans.isEmpty { try dropScan() }
+    }
+
+    private func parseEntries(isLast: Bool) throws(StoreError) {
         while true {
             let isDone =
                 switch state {
@@ -165,6 +200,10 @@ final class PackStreamParser {
     }
 
     private func parseEntry(isLast: Bool) throws(StoreError) -> Bool {
+        if let (scan, entry) = try scanned() {
+            try take(entry, from: scan)
+            return false
+        }
         let header: PackEntryHeader
         do throws(ParseError) {
             header = try PackEntryHeader(parsing: unread, format)
@@ -251,24 +290,91 @@ final class PackStreamParser {
         state = table.count == expectedCount ? .trailer : .entry
     }
 
+    // MARK: Looking ahead
+
+    /// Has threads look through what is unread, if it is much; meanwhile this one hashes it.
+    private func scanAhead() {
+        guard case .entry = state, threads > 1, filled - start >= 2 * Self.scanSize else { return }
+        let ranges = stride(from: start, to: filled, by: Self.scanSize).map {
+            $0 ..< min($0 + Self.scanSize, filled)
+        }
+        let found = ranges.map { PackScan($0, format, makeBatch: hashes.makeBatch) }
+        // SAFETY: the window does not change until the threads have been joined.
+        nonisolated(unsafe) let bytes = UnsafeRawBufferPointer(rebasing: window[..<filled])
+        let first = start
+        let number = Atomic(0)
+        // The last bytes may be the trailer, which is not hashed.
+        let end = filled - format.byteCount
+        nonisolated(unsafe) let parser = self
+        Workers.run(min(threads, found.count)) { thread in
+            if thread == 0 { parser.hash(to: end) }
+            while true {
+                let next = number.add(1, ordering: .relaxed).oldValue
+                guard next < found.count else { return }
+                found[next].run(bytes, isStart: found[next].range.lowerBound == first)
+            }
+        }
+        scans = found[...]
+    }
+
+    /// What was found ahead at the place where the next entry begins.
+    private func scanned() throws(StoreError) -> (PackScan, PackScan.Entry)? {
+        while let scan = scans.first {
+            if start < scan.range.upperBound {
+                return scan.entry(at: start).map { (scan, $0) }
+            }
+            try dropScan()
+        }
+        return nil
+    }
+
+    /// Has the objects hashed that were taken from the first scan.
+    private func dropScan() throws(StoreError) {
+        for batch in scans.removeFirst().batches {
+            if batch.items.isEmpty { hashes.recycle(batch) } else { try submit(batch) }
+        }
+    }
+
+    private func take(_ entry: PackScan.Entry, from scan: PackScan) throws(StoreError) {
+        try checkLimits(entry.header)
+        let row = table.count
+        let size = Int(entry.header.size)
+        if case .none(let kind) = entry.header.base {
+            scan.batches[entry.batch].add(row: row, kind, at: entry.place, size)
+        } else if let room = deltas.room(for: size) {
+            scan.deltas.withUnsafeBytes { bytes in
+                room.copyMemory(
+                    from: UnsafeRawBufferPointer(
+                        rebasing: bytes[entry.place ..< entry.place + size])
+                )
+            }
+            deltas.commit(row: row, size)
+        }
+        try appendRow(entry.header)
+        table.setCRC(entry.crc, row: row)
+        consume(entry.length)
+        finishEntry()
+    }
+
     // MARK: Hashing
+
+    private func submit(_ batch: HashQueue.Batch) throws(StoreError) {
+        try hashes.submit(batch)
+        takeHashed()
+    }
 
     private func submitBatch() throws(StoreError) {
         try hashes.submit(batch)
         takeHashed()
-        batch = spare ?? HashQueue.Batch()
-        spare = nil
+        batch = hashes.makeBatch()
     }
-
-    private var spare: HashQueue.Batch?
 
     private func takeHashed() {
         while let done = hashes.takeHashed() {
             for (item, oid) in zip(done.items, done.oids) {
                 if let oid { table.setObjectID(oid, row: item.row) }
             }
-            done.clear()
-            spare = done
+            hashes.recycle(done)
         }
     }
 
@@ -382,7 +488,8 @@ final class PackStreamParser {
 
     private func parseTrailer() throws(StoreError) -> Bool {
         guard unread.count >= format.byteCount else { return true }
-        hashConsumed()
+        guard unread.count == format.byteCount else { throw moreBehind }
+        hash(to: start)
         let stored = ObjectID(raw: unread, format)
         let actual = packHash.finalize()
         guard stored == actual else {
@@ -397,7 +504,9 @@ final class PackStreamParser {
     }
 
     private func refuseMore() throws(StoreError) -> Bool {
-        guard unread.isEmpty else { throw fault("garbage after the end of the pack") }
+        guard unread.isEmpty else { throw moreBehind }
         return true
     }
+
+    private var moreBehind: StoreError { fault("garbage after the end of the pack") }
 }

@@ -31,6 +31,16 @@ package final class BoundedQueue<Element>: Sendable {
         }
     }
 
+    /// Adds an element if there is room now; else it is dropped.
+    package func pushIfRoom(_ element: sending Element) {
+        let more = weigh(element)
+        state.change { state in
+            guard !state.isClosed, more <= capacity - state.weight else { return }
+            state.elements.append(element)
+            state.weight += more
+        }
+    }
+
     /// The oldest element, waiting for one; nil once the queue is closed and empty.
     package func pop() -> Element? {
         state.wait { state in
