@@ -41,7 +41,7 @@ static vector vector_of(unsigned number) {
     return (vector){DV_TYPE2, number == 28 ? 46 : 49 + number - 29, 2};
 }
 
-uint32_t csha1_changes[CSHA1_VECTORS][80];
+uint32_t csha1_changes[CSHA1_VECTORS][16];
 csha1_late_rows csha1_late[CSHA1_VECTORS];
 
 unsigned csha1_meeting_of(unsigned number) {
@@ -83,7 +83,7 @@ __attribute__((constructor)) static void derive(void) {
     }
     for (unsigned number = 0; number < CSHA1_VECTORS; number++) {
         vector v = vector_of(number);
-        for (unsigned t = 0; t < 80; t++)
+        for (unsigned t = 0; t < 16; t++)
             csha1_changes[number][t] = differences[v.type][v.b][79 - t + v.k - SMALLEST_K];
     }
     list_late_rows();

@@ -87,8 +87,8 @@ struct csha1_lanes {
     bool attacked[CSHA1_MESSAGES];
 };
 
-/// The changes of the message words that each vector makes, from word 0 to 79.
-extern uint32_t csha1_changes[CSHA1_VECTORS][80];
+/// The changes of a block's words that each vector makes; the expansion makes the others of them.
+extern uint32_t csha1_changes[CSHA1_VECTORS][16];
 
 /// 0 where a vector's blocks meet at EARLY_MEETING, 1 for LATE_MEETING.
 unsigned csha1_meeting_of(unsigned vector);

@@ -65,6 +65,21 @@ void csha1_lanes_digest(const csha1_lanes *lanes, unsigned lane, uint8_t digest[
         digest[i] = (uint8_t)(lanes->state[i / 4][lane] >> (24 - 8 * (i % 4)));
 }
 
+void csha1_lanes_suspect(csha1_lanes *lanes, uint32_t number, unsigned vector,
+                         const uint8_t block[CSHA1_BLOCK], const uint32_t before[5],
+                         const uint32_t after[5]) {
+    csha1_suspects *suspects = &lanes->suspects[csha1_meeting_of(vector)];
+    const unsigned i = suspects->count++;
+    suspects->vector[i] = (uint8_t)vector;
+    suspects->message[i] = number;
+    memcpy(suspects->block[i], block, CSHA1_BLOCK);
+    for (int word = 0; word < 5; word++) {
+        suspects->before[word][i] = before[word];
+        suspects->after[word][i] = after[word];
+    }
+    if (suspects->count == lanes->kernel->lanes) lanes->kernel->confirm(lanes, suspects);
+}
+
 bool csha1_lanes_confirm(csha1_lanes *lanes) {
     for (int meeting = 0; meeting < MEETINGS; meeting++)
         if (lanes->suspects[meeting].count > 0)

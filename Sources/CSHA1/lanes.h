@@ -30,7 +30,7 @@
 #define INLINE LANES_TARGET __attribute__((always_inline)) static inline
 
 typedef uint32_t vec __attribute__((vector_size(4 * LANES)));
-typedef uint32_t unaligned_vec __attribute__((vector_size(4 * LANES), aligned(1)));
+typedef uint32_t unaligned_vec __attribute__((vector_size(4 * LANES), aligned(1), may_alias));
 
 typedef struct {
     vec a, b, c, d, e;
@@ -152,13 +152,12 @@ LANES_TARGET static void LANES_NAME(confirm)(csha1_lanes *lanes, csha1_suspects 
     }
     vec own[80], other[80];
     load_blocks(own, blocks);
-    for (int t = 16; t < 80; t++) own[t] = expanded(own, t);
-    for (int t = 0; t < 80; t += 16) {
-        load(other + t, changes);
-        for (unsigned lane = 0; lane < LANES; lane++)
-            changes[lane] = (const uint32_t *)changes[lane] + 16;
+    load(other, changes);
+    for (int t = 0; t < 16; t++) other[t] ^= own[t];
+    for (int t = 16; t < 80; t++) {
+        own[t] = expanded(own, t);
+        other[t] = expanded(other, t);
     }
-    for (int t = 0; t < 80; t++) other[t] ^= own[t];
 
     // The block's own last state is the sum that made `after`, undone.
     const state before = load_state(suspects->before), after = load_state(suspects->after);
@@ -178,22 +177,6 @@ LANES_TARGET static void LANES_NAME(confirm)(csha1_lanes *lanes, csha1_suspects 
     suspects->count = 0;
 }
 
-/// Lets one block of a lane wait to be tried by one vector.
-LANES_TARGET static void LANES_NAME(keep)(csha1_lanes *lanes, unsigned lane, unsigned vector,
-                                          const uint8_t *block, uint32_t before[5][CSHA1_LANES],
-                                          uint32_t after[5][CSHA1_LANES]) {
-    csha1_suspects *suspects = &lanes->suspects[csha1_meeting_of(vector)];
-    const unsigned i = suspects->count++;
-    suspects->vector[i] = (uint8_t)vector;
-    suspects->message[i] = lanes->message[lane];
-    memcpy(suspects->block[i], block, CSHA1_BLOCK);
-    for (int word = 0; word < 5; word++) {
-        suspects->before[word][i] = before[word][lane];
-        suspects->after[word][i] = after[word][lane];
-    }
-    if (suspects->count == LANES) LANES_NAME(confirm)(lanes, suspects);
-}
-
 /// Out of the way of the loop: looks closer at the lanes that met the conditions of a vector.
 LANES_TARGET __attribute__((noinline)) static void LANES_NAME(suspect)(
     csha1_lanes *lanes, uint32_t found, const vec *met, const vec *w, const uint8_t *const *blocks,
@@ -203,10 +186,16 @@ LANES_TARGET __attribute__((noinline)) static void LANES_NAME(suspect)(
     store_state(new, *after);
     for (found &= ~lanes->idle; found != 0; found &= found - 1) {
         const unsigned lane = (unsigned)__builtin_ctz(found);
+        uint32_t chaining[2][5];
+        for (int word = 0; word < 5; word++) {
+            chaining[0][word] = old[word][lane];
+            chaining[1][word] = new[word][lane];
+        }
         for (uint32_t vectors = (*met)[lane]; vectors != 0; vectors &= vectors - 1) {
             const unsigned vector = (unsigned)__builtin_ctz(vectors);
-            if (!refuted_late(w, lane, vector))
-                LANES_NAME(keep)(lanes, lane, vector, blocks[lane], old, new);
+            if (refuted_late(w, lane, vector)) continue;
+            csha1_lanes_suspect(lanes, lanes->message[lane], vector, blocks[lane], chaining[0],
+                                chaining[1]);
         }
     }
 }

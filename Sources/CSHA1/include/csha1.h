@@ -136,6 +136,13 @@ void csha1_counterpart(unsigned number, const uint32_t before[5], const uint32_t
 /// no lanes.
 bool csha1_lane_candidates(uint8_t kernel, const uint8_t *const *blocks, uint32_t *candidates);
 
+/// For tests: lets a block wait for csha1_lanes_confirm, as the kernels do with a block of message
+/// `number` that meets the conditions of a vector. `before` and `after` are the chaining values
+/// around it, or what is to be taken for them.
+void csha1_lanes_suspect(csha1_lanes *lanes, uint32_t number, unsigned vector,
+                         const uint8_t block[CSHA1_BLOCK], const uint32_t before[5],
+                         const uint32_t after[5]);
+
 typedef struct {
     uint64_t total;
     uint32_t state[8];
