@@ -182,26 +182,25 @@ enum HashingReference {
         }
     }
 
-    /// The states before each step, and after the last.
-    static func states(_ state: [UInt32], _ words: [UInt32]) -> [[UInt32]] {
-        var result = [state]
-        for t in 0 ..< 80 {
-            let s = result[t]
-            let next = rotate(s[0], 5) &+ mix(t, s[1], s[2], s[3]) &+ s[4] &+ words[t]
-            result.append([next, s[0], rotate(s[1], 30), s[2], s[3]])
+    /// The state before step `end`.
+    private static func run(_ state: [UInt32], _ words: [UInt32], to end: Int) -> [UInt32] {
+        var (a, b, c, d, e) = (state[0], state[1], state[2], state[3], state[4])
+        for t in 0 ..< end {
+            let next = rotate(a, 5) &+ mix(t, b, c, d) &+ e &+ words[t]
+            (a, b, c, d, e) = (next, a, rotate(b, 30), c, d)
         }
-        return result
+        return [a, b, c, d, e]
     }
 
     static func compress(_ state: [UInt32], _ words: [UInt32]) -> [UInt32] {
-        zip(state, states(state, words)[80]).map { $0 &+ $1 }
+        zip(state, run(state, words, to: 80)).map { $0 &+ $1 }
     }
 
     /// The chaining value that the other block of a vector leads to.
     static func counterpart(_ number: Int, _ before: [UInt32], _ words: [UInt32]) -> [UInt32] {
         let other = zip(words, differencesByVector[number]).map { $0 ^ $1 }
         let meeting = Vector.all[number].meeting
-        let common = states(before, words)[meeting]
+        let common = run(before, words, to: meeting)
         var start = common
         for t in stride(from: meeting - 1, through: 0, by: -1) {
             let b = rotate(start[2], 2)
@@ -211,15 +210,23 @@ enum HashingReference {
         return compress(start, other)
     }
 
+    static let initial: [UInt32] = [
+        0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0,
+    ]
+
     static func sha1(_ bytes: [UInt8]) -> [UInt8] {
         var padded = bytes + [0x80]
         while padded.count % 64 != 56 { padded.append(0) }
         padded += (0 ..< 8).map { UInt8(truncatingIfNeeded: (bytes.count * 8) >> (56 - 8 * $0)) }
-        var state: [UInt32] = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0]
+        var state = initial
         for start in stride(from: 0, to: padded.count, by: 64) {
             state = compress(state, expand(padded[start ..< start + 64]))
         }
-        return state.flatMap { word in
+        return digest(state)
+    }
+
+    static func digest(_ state: [UInt32]) -> [UInt8] {
+        state.flatMap { word in
             (0 ..< 4).map { UInt8(truncatingIfNeeded: word >> (24 - 8 * $0)) }
         }
     }

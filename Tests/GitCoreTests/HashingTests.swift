@@ -30,6 +30,18 @@ func randomBytes(_ count: Int, _ generator: inout some RandomNumberGenerator) ->
     return bytes
 }
 
+/// Random numbers (Steele, Lea and Flood's SplitMix) that a seed brings back.
+struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = (state ^ state >> 30) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ mixed >> 31
+    }
+}
+
 @Suite struct HashingTests {
     /// The examples of FIPS 180 and of NIST's page on it.
     static let examples: [(message: [UInt8], sha1: String, sha256: String)] = [

@@ -138,28 +138,4 @@ import Testing
             #expect(caught.count == expected.count)
         }
     }
-
-    /// The masks as a kernel of lanes finds them, late rows and all.
-    @Test func everyKernelOfLanesJudgesBlocksAsTheDefinitionDoes() {
-        var generator = SystemRandomNumberGenerator()
-        let bytes = randomBytes(1 << 19, &generator)
-        bytes.withUnsafeBufferPointer { bytes in
-            for start in stride(from: 0, to: bytes.count - 16 * 64, by: 16 * 64) {
-                let blocks = (0 ..< 16).map { lane in
-                    bytes.baseAddress.map { $0 + start + lane * 64 }
-                }
-                let expected = (0 ..< 16).map { lane in
-                    HashingReference.candidates(
-                        HashingReference.expand(
-                            Array(bytes[(start + lane * 64)...].prefix(64))[...]))
-                }
-                for kernel in hashingKernels {
-                    var candidates = [UInt32](repeating: 0, count: 16)
-                    guard csha1_lane_candidates(kernel, blocks, &candidates) else { continue }
-                    let count = Int(csha1_lane_count(kernel))
-                    #expect(candidates[..<count] == expected[..<count], "kernel \(kernel)")
-                }
-            }
-        }
-    }
 }
