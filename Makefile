@@ -4,13 +4,13 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 # In CI a warning fails the build.
 STRICT = $(if $(CI),-Xswiftc -warnings-as-errors)
-FORMATTED = Sources Tests Examples Package.swift
+FORMATTED = Sources Tests Examples Benchmarks Package.swift
 SHELL_SCRIPTS = Scripts/*.sh Tests/Fixtures/*.sh .ci/run
 
-.PHONY: help bootstrap build demo test test-big bench lint format install clean
+.PHONY: help bootstrap build demo test test-big bench bench-engine lint format install clean
 
 help: ## List what can be made
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 bootstrap: ## Install what is missing to build and test (Debian: by apt; else says what)
 	@Scripts/bootstrap.sh
@@ -29,6 +29,11 @@ test-big: build ## Clone large real repositories with apus and git, and compare 
 
 bench: build ## Measure apus beside git on real repositories (APUS_BENCH_REPOS)
 	@Scripts/bench.sh
+
+bench-engine: build ## Measure indexing, clones, reading, checkout beside git, with tables (APUS_BENCH_REPOS)
+	$(SWIFT) build -c release --product EngineFloor --static-swift-stdlib $(STRICT)
+	$(SWIFT) build -c release --product CheckoutHead --static-swift-stdlib $(STRICT)
+	@Scripts/bench-engine.sh
 
 lint: ## Check the format of the sources and the shell scripts
 	$(SWIFT) format lint --strict -r $(FORMATTED)

@@ -53,6 +53,14 @@ let package = Package(
             name: "CloneExample", dependencies: ["GitClient", "GitCore"],
             path: "Examples/CloneExample", swiftSettings: common),
 
+        // For `make bench-engine`: what git has no command for, and what no engine can do without.
+        .executableTarget(
+            name: "EngineFloor", dependencies: ["GitCore", "CSHA1", "CDeflate"],
+            path: "Benchmarks/EngineFloor", swiftSettings: common),
+        .executableTarget(
+            name: "CheckoutHead", dependencies: ["GitCore", "GitStore", "GitWorktree"],
+            path: "Benchmarks/CheckoutHead", swiftSettings: common),
+
         .testTarget(name: "GitCoreTests", dependencies: ["GitCore"], swiftSettings: common),
         .testTarget(name: "GitWireTests", dependencies: ["GitWire"], swiftSettings: common),
         .testTarget(

@@ -7,6 +7,9 @@
 # A repository is the path of one on disk, or a URL, which is mirrored once to ~/.cache/apus. Without
 # arguments: those named in APUS_BENCH_REPOS (parted by spaces), else this project's own. Take a
 # small, a middle and a big one. APUS_BENCH_ROUNDS is how often each is cloned by each (5).
+# Scratch is on a tmpfs, unless TMPDIR says where.
+# shellcheck disable=SC2034 # read by serving.sh
+in_memory=yes
 # shellcheck source=Scripts/serving.sh
 . "$(dirname "${BASH_SOURCE[0]}")/serving.sh"
 

@@ -1,26 +1,61 @@
 #!/usr/bin/env python3
-"""Prints what measure.py wrote of two programs side by side: median, least, and their ratio.
+"""Prints what measure.py wrote of two programs side by side: medians, and their ratio.
 
-    compare-figures.py FILE-OF-APUS FILE-OF-GIT
+    compare-figures.py FILE-OF-APUS FILE-OF-GIT               a table to look at
+    compare-figures.py --row LABEL FILE-OF-APUS FILE-OF-GIT   a row of a Markdown table
+    compare-figures.py --header                               the head of that table
+
+In a row, the ratio by the clock is followed by the least and the greatest of any one round.
 """
 
 import statistics
 import sys
 
+MEASURES = ["wall, s", "CPU, s", "memory, MiB"]
+
 
 def columns(path):
     with open(path) as lines:
-        return list(zip(*[[float(figure) for figure in line.split()] for line in lines]))
+        wall, cpu, memory = zip(*[[float(figure) for figure in line.split()] for line in lines])
+    return [wall, cpu, [kibibytes / 1024 for kibibytes in memory]]
 
 
-apus, git = (columns(path) for path in sys.argv[1:3])
-print(f"{'':14}{'apus':>10}{'git':>10}{'apus/git':>10}{'apus least':>12}{'git least':>11}")
-for row, label in enumerate(["wall, s", "CPU, s", "memory, MiB"]):
-    scale = 1024 if row == 2 else 1
-    digits = 0 if row == 2 else 2
-    ours, theirs = statistics.median(apus[row]) / scale, statistics.median(git[row]) / scale
-    ratio = f"{ours / theirs:.2f}" if theirs else "-"
-    print(
-        f"{label:14}{ours:>10.{digits}f}{theirs:>10.{digits}f}{ratio:>10}"
-        f"{min(apus[row]) / scale:>12.{digits}f}{min(git[row]) / scale:>11.{digits}f}"
-    )
+def ratio(ours, theirs):
+    return f"{ours / theirs:.2f}" if theirs else "-"
+
+
+def print_table(apus, git):
+    print(f"{'':14}{'apus':>10}{'git':>10}{'apus/git':>10}{'apus least':>12}{'git least':>11}")
+    for label, ours, theirs in zip(MEASURES, apus, git):
+        digits = 0 if label.startswith("memory") else 2
+        median, other = statistics.median(ours), statistics.median(theirs)
+        print(
+            f"{label:14}{median:>10.{digits}f}{other:>10.{digits}f}{ratio(median, other):>10}"
+            f"{min(ours):>12.{digits}f}{min(theirs):>11.{digits}f}"
+        )
+
+
+def print_header():
+    print("| | wall, s: apus | git | ratio | CPU, s: apus | git | ratio | memory, MiB: apus | git |")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
+
+
+def print_row(label, apus, git):
+    ours, theirs = ([statistics.median(figures) for figures in who] for who in (apus, git))
+    rounds = [a / b for a, b in zip(apus[0], git[0]) if b]
+    spread = f" ({min(rounds):.2f}–{max(rounds):.2f})" if rounds else ""
+    cells = [label, f"{ours[0]:.2f}", f"{theirs[0]:.2f}", ratio(ours[0], theirs[0]) + spread]
+    cells += [f"{ours[1]:.2f}", f"{theirs[1]:.2f}", ratio(ours[1], theirs[1])]
+    cells += [f"{ours[2]:.0f}", f"{theirs[2]:.0f}"]
+    print("| " + " | ".join(cells) + " |")
+
+
+match sys.argv[1:]:
+    case ["--header"]:
+        print_header()
+    case ["--row", label, apus, git]:
+        print_row(label, columns(apus), columns(git))
+    case [apus, git]:
+        print_table(columns(apus), columns(git))
+    case _:
+        sys.exit(__doc__)

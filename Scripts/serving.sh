@@ -2,6 +2,11 @@
 # Sourced by the scripts that clone from a server on loopback. After `start_server`:
 #   $http     the server's URL       $scratch  a folder that goes away at the end
 #   serve REPOSITORY   makes a path or URL available; sets $name and $url
+#   start_replay       starts a second server, which answers at once what the first has answered
+#                      before; its URL is $replay, what it has recorded is in $scratch/replay
+# A benchmark sets in_memory=yes first: without TMPDIR, $scratch is then on a tmpfs of 4 GiB or more,
+# if there is one. A disk adds noise, and ext4 is slow to make files for minutes after as many were
+# removed, which is what a benchmark does all the time.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -12,13 +17,19 @@ export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_TERMINAL_PROMPT=0 L
 apus=${APUS:-$project/.build/release/apus}
 [[ -x $apus ]] || { echo "no $apus: run 'make build'" >&2; exit 1; }
 
-server_pid=''
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/apus.XXXXXX")
+server_pids=()
+temporary=${TMPDIR:-/tmp}
+if [[ -n ${in_memory:-} && -z ${TMPDIR:-} && -w /dev/shm ]] &&
+    (($(df -Pk /dev/shm | awk 'END { print $4 }') >= 4 << 20)); then
+    temporary=/dev/shm
+fi
+scratch=$(mktemp -d "$temporary/apus.XXXXXX")
 finish() {
-    if [[ -n $server_pid ]]; then
-        kill "$server_pid" 2>/dev/null || true
-        wait "$server_pid" 2>/dev/null || true
-    fi
+    local pid
+    for pid in "${server_pids[@]}"; do
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
     rm -rf "$scratch"
 }
 trap finish EXIT
@@ -29,7 +40,7 @@ http='' root=''
 start_server() {
     local line
     coproc SERVER { exec "$here/git-http-server.sh"; }
-    server_pid=$SERVER_PID
+    server_pids+=("$SERVER_PID")
     while read -r line <&"${SERVER[0]}"; do
         case $line in
             http=*) http=${line#*=} ;;
@@ -40,13 +51,34 @@ start_server() {
     exit 1 # the server has said why
 }
 
-# Makes a repository available. A path is served as it lies; a URL is mirrored once, to a cache.
+# shellcheck disable=SC2034 # $replay is for who sources this; $replay_in is held open
+start_replay() {
+    local line
+    replay=''
+    mkdir "$scratch/replay"
+    mkfifo "$scratch/replay.in" "$scratch/replay.out"
+    python3 "$here/replay-server.py" "$http" "$scratch/replay" \
+        <"$scratch/replay.in" >"$scratch/replay.out" &
+    server_pids+=("$!")
+    exec {replay_in}>"$scratch/replay.in" {replay_out}<"$scratch/replay.out"
+    while read -r line <&"$replay_out"; do
+        case $line in
+            http=*) replay=${line#*=} ;;
+            ready) return ;;
+        esac
+    done
+    exit 1
+}
+
+# Where repositories are kept that take long to get or to make.
+cache=${APUS_REPOSITORIES:-${XDG_CACHE_HOME:-$HOME/.cache}/apus/repositories}
+
+# Makes a repository available. A path is served as it lies; a URL is mirrored once, to the cache.
 # shellcheck disable=SC2034 # $url is for who sources this
 serve() {
     local source=$1 folder
     if [[ $source == *://* ]]; then
         name=$(basename "${source%/}" .git)
-        local cache=${APUS_REPOSITORIES:-${XDG_CACHE_HOME:-$HOME/.cache}/apus/repositories}
         folder=$cache/$name.git
         if [[ ! -d $folder ]]; then
             mkdir -p "$cache"
@@ -55,6 +87,7 @@ serve() {
             mv "$folder.part" "$folder"
         fi
     else
+        source=${source/#\~\//$HOME/} # as written in a list of several, which no shell expands
         [[ $source == /* ]] || source=$start/$source
         source=$(cd "$source" && pwd -P)
         folder=$(git -c safe.directory='*' -C "$source" rev-parse --path-format=absolute \
