@@ -5,7 +5,8 @@
     compare-figures.py --row LABEL FILE-OF-APUS FILE-OF-GIT   a row of a Markdown table
     compare-figures.py --header                               the head of that table
 
-In a row, the ratio by the clock is followed by the least and the greatest of any one round.
+In a row, the ratio by the clock is followed by the least and the greatest of any one round. The last
+two columns are the CPU that the rest of the machine took meanwhile: a server's, or a disturbance.
 """
 
 import statistics
@@ -16,8 +17,9 @@ MEASURES = ["wall, s", "CPU, s", "memory, MiB"]
 
 def columns(path):
     with open(path) as lines:
-        wall, cpu, memory = zip(*[[float(figure) for figure in line.split()] for line in lines])
-    return [wall, cpu, [kibibytes / 1024 for kibibytes in memory]]
+        rounds = [[float(figure) for figure in line.split()] for line in lines]
+    wall, cpu, others, memory = zip(*rounds)
+    return [wall, cpu, [kibibytes / 1024 for kibibytes in memory], others]
 
 
 def ratio(ours, theirs):
@@ -36,8 +38,11 @@ def print_table(apus, git):
 
 
 def print_header():
-    print("| | wall, s: apus | git | ratio | CPU, s: apus | git | ratio | memory, MiB: apus | git |")
-    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
+    print(
+        "| | wall, s: apus | git | ratio | CPU, s: apus | git | ratio | memory, MiB: apus | git "
+        "| others' CPU, s: apus | git |"
+    )
+    print("|---" + "|--:" * 10 + "|")
 
 
 def print_row(label, apus, git):
@@ -46,7 +51,7 @@ def print_row(label, apus, git):
     spread = f" ({min(rounds):.2f}–{max(rounds):.2f})" if rounds else ""
     cells = [label, f"{ours[0]:.2f}", f"{theirs[0]:.2f}", ratio(ours[0], theirs[0]) + spread]
     cells += [f"{ours[1]:.2f}", f"{theirs[1]:.2f}", ratio(ours[1], theirs[1])]
-    cells += [f"{ours[2]:.0f}", f"{theirs[2]:.0f}"]
+    cells += [f"{ours[2]:.0f}", f"{theirs[2]:.0f}", f"{ours[3]:.1f}", f"{theirs[3]:.1f}"]
     print("| " + " | ".join(cells) + " |")
 
 

@@ -48,8 +48,8 @@ check 'the objects are those of git clone' same cat-file --batch-all-objects --b
 check 'the index is that of git clone' same ls-files --stage || failed=1
 check 'the files are those of git clone' diff -r -x .git with-apus with-git || failed=1
 echo
-read -r apus_wall apus_cpu apus_memory <apus.figures
-read -r git_wall git_cpu git_memory <git.figures
+read -r apus_wall apus_cpu _ apus_memory <apus.figures
+read -r git_wall git_cpu _ git_memory <git.figures
 echo "apus clone  $apus_wall s, $apus_cpu s of CPU, $((apus_memory / 1024)) MiB"
 echo "git clone   $git_wall s, $git_cpu s of CPU, $((git_memory / 1024)) MiB"
 echo "($(git -C with-apus rev-list --objects --all | wc -l | tr -d ' ') objects; one run says little about speed: see 'make bench')"

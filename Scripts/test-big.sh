@@ -52,7 +52,7 @@ serve "$scratch/two-gigabytes.git"
 clone_both
 check 'git status is clean' git -C with-apus status --porcelain
 check 'the same file' cmp with-apus/big with-git/big
-read -r _ _ memory <apus.figures
+read -r _ _ _ memory <apus.figures
 echo "apus held $((memory / 1024)) MiB at most"
 check 'in at most 256 MiB' test "$memory" -le 262144
 exit "$failed"
