@@ -47,16 +47,13 @@ struct Content {
         return filled
     }
 
-    /// Calls `body` with bytes in the place of each entry's object.
-    func forEach(
-        _ entries: [PackEntry], _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
-    ) throws(Failure) {
+    /// Bytes in the place of each entry's object.
+    func objects(_ entries: [PackEntry]) -> some Sequence<UnsafeRawBufferPointer> {
         var position = 0
-        for entry in entries {
+        return entries.lazy.map { entry in
             if position + entry.unpacked > Self.size { position = 0 }
-            try body(
-                UnsafeRawBufferPointer(rebasing: bytes[position ..< position + entry.unpacked]))
-            position += entry.unpacked
+            defer { position += entry.unpacked }
+            return UnsafeRawBufferPointer(rebasing: bytes[position ..< position + entry.unpacked])
         }
     }
 }

@@ -54,7 +54,7 @@ enum EngineFloor {
         defer { target.deallocate() }
         var position = 0
         var last: UInt8 = 0
-        try content.forEach(entries) { object throws(Failure) in
+        for object in content.objects(entries) {
             if position + object.count > target.count { position = 0 }
             UnsafeMutableRawBufferPointer(rebasing: target[position ..< position + object.count])
                 .copyMemory(from: object)

@@ -5,19 +5,22 @@ import GitCore
 enum Hashing {
     /// The name of the kernel in use, as APUS_SHA1_KERNEL spells it.
     static var kernel: String {
-        var context = csha1_context()
-        csha1_init(&context, true)
-        return csha1_kernel_name(context.kernel).map { String(cString: $0) } ?? "?"
+        csha1_kernel_name(csha1_chosen_kernel()).map { String(cString: $0) } ?? "?"
     }
 
     /// Hashes one object for each entry, header included, with collision detection.
     static func hashAll(_ entries: [PackEntry], _ content: Content) throws(Failure) {
-        try content.forEach(entries) { object throws(Failure) in
-            do throws(CollisionError) {
-                _ = try ObjectHasher.hash(.blob, object, .sha1)
-            } catch {
-                throw Failure("\(error)")
+        let hasher = LaneHasher(.sha1)
+        var count = 0
+        let done: LaneHasher.Done = { _, _ in count += 1 }
+        do throws(CollisionError) {
+            for (number, object) in content.objects(entries).enumerated() {
+                try hasher.add(.blob, object, number: number, done: done)
             }
+            try hasher.finish(done)
+        } catch {
+            throw Failure("\(error)")
         }
+        guard count == entries.count else { throw Failure("\(count) objects were hashed") }
     }
 }
