@@ -41,22 +41,30 @@ public struct RefName: Hashable, Comparable, Sendable {
 
     /// The rules of git-check-ref-format for a name of any number of components.
     public static func isWellFormed(_ name: ByteString) -> Bool {
-        let bytes = name.bytes
-        guard !bytes.isEmpty, bytes != [0x40], bytes.count <= maximumLength else { return false }
+        let bytes = name.bytes.span
+        guard !bytes.isEmpty, bytes.count <= maximumLength else { return false }
+        if bytes.count == 1, bytes[0] == 0x40 { return false }  // "@"
         var previous: UInt8 = 0x2f
-        for byte in bytes {
+        for index in bytes.indices {
+            let byte = bytes[index]
             switch byte {
             // Controls, space, DEL and ~^:?*[ and the backslash.
             case 0 ..< 0x21, 0x7f, 0x7e, 0x5e, 0x3a, 0x3f, 0x2a, 0x5b, 0x5c: return false
-            case 0x2f where previous == 0x2f: return false  // "//"
+            case 0x2f where previous == 0x2f || endsInLock(bytes, index): return false  // "//"
             case 0x2e where previous == 0x2e || previous == 0x2f: return false  // "..", "/."
             case 0x7b where previous == 0x40: return false  // "@{"
             default: break
             }
             previous = byte
         }
-        guard previous != 0x2f, previous != 0x2e else { return false }
-        return !name.split(0x2f).contains { $0.hasSuffix(".lock") }
+        return previous != 0x2f && previous != 0x2e && !endsInLock(bytes, bytes.count)
+    }
+
+    /// Whether a component that ends before `end` has the ending of a lock file.
+    private static func endsInLock(_ bytes: Span<UInt8>, _ end: Int) -> Bool {
+        // From the end, where most names differ.
+        end >= 5 && bytes[end - 1] == 0x6b && bytes[end - 2] == 0x63 && bytes[end - 3] == 0x6f
+            && bytes[end - 4] == 0x6c && bytes[end - 5] == 0x2e
     }
 
     /// Longest name taken, in bytes. Linux allows a path of 4,096; the folder and `.lock` need room.
