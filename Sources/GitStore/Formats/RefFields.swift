@@ -31,8 +31,7 @@ public struct RefFields: Sendable {
         do throws(ParseError) {
             template = try FormatTemplate(format, readsHexBytes: true)
         } catch {
-            let start = Int(clamping: error.offset) - 1
-            throw StoreError(.invalid, "malformed format string \(format.dropFirst(max(0, start)))")
+            throw StoreError(.invalid, "malformed format string \(format)", cause: error)
         }
         var fields: [String: Field] = [:]
         for name in template.fields {

@@ -17,6 +17,8 @@ public struct RepositoryCheck: Sendable {
     public var usesReflogs = true
     /// Objects to begin from beside refs and reflogs: those of the index.
     public var extraRoots: [(oid: ObjectID, kind: ObjectKind)] = []
+    /// Trees that the index remembers: to begin from too, and wrong where they are missing.
+    public var cachedTrees: [ObjectID] = []
     /// Objects to begin from in place of refs and reflogs.
     public var heads: [ObjectID]?
 
@@ -111,6 +113,16 @@ private struct CheckRun {
             if !graph.has(.present, number) { graph.setKind(root.kind, number) }
             graph.set(.used, number)
             reach(number)
+        }
+        for oid in options.cachedTrees {
+            let number = graph.number(of: oid)
+            if graph.has(.present, number) {
+                graph.set(.used, number)
+                reach(number)
+            } else {
+                report(.unusable("\(oid): invalid sha1 pointer in cache-tree"))
+                verdict.insert(.refs)
+            }
         }
     }
 
@@ -212,7 +224,7 @@ private struct CheckRun {
             return
         }
         let isSound = check(oid, object)
-        try follow(oid, object, number, isReachable, tellsOfFault: isSound)
+        try follow(oid, object, number, isReachable, isSound: isSound)
     }
 
     /// False where an error was told of.
@@ -243,7 +255,7 @@ private struct CheckRun {
 
     private mutating func follow(
         _ oid: ObjectID, _ object: GitObject, _ number: Int, _ isReachable: Bool,
-        tellsOfFault: Bool
+        isSound: Bool
     ) throws(StoreError) {
         let links: [ObjectLink]
         do throws(ParseError) {
@@ -251,12 +263,12 @@ private struct CheckRun {
         } catch {
             // It is as good as missing; of a tree, what could be read counts.
             if object.kind != .tree { graph.clear(.present, number) }
-            if tellsOfFault {
+            if isSound {
                 try refuse(StoreError("\(object.kind.name) \(oid)", error), .objects)
             }
             return
         }
-        tellOfRoots(oid, object, links)
+        if isSound { tellOfRoots(oid, object, links) }
         for link in links { try follow(link, from: oid, object.kind, isReachable) }
     }
 

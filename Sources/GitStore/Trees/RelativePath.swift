@@ -4,6 +4,10 @@ extension ByteString {
     /// This path as seen from `directory` (with `/` at its end, or empty for the top): what is not in
     /// it begins with as many `../` as lead out. Both are relative to one top.
     public func relative(to directory: ByteString) -> ByteString {
+        // A directory that this one is in, or is: the way up to it, without its name.
+        if !isEmpty, directory.hasPrefix(self + "/") {
+            return (self + "/").relative(to: directory)
+        }
         var shared = 0
         for (index, byte) in directory.bytes.enumerated() {
             guard index < bytes.count, bytes[index] == byte else { break }

@@ -30,6 +30,11 @@ public struct CacheTree: Hashable, Sendable {
     /// The tree of `directory`, where it is known.
     public func tree(of directory: ByteString) -> ObjectID? { known(directory)?.oid }
 
+    /// Every tree that is known, in the order of their directories.
+    public var trees: [ObjectID] {
+        directories.sorted { $0.key < $1.key }.compactMap { $0.value?.oid }
+    }
+
     func known(_ directory: ByteString) -> Known? { directories[directory] ?? nil }
 
     mutating func note(_ directory: ByteString, _ known: Known?) {

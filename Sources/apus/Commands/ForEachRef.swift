@@ -20,10 +20,11 @@ struct ForEachRef: Command {
 
     func run(_ invocation: Invocation) throws {
         if let count, count < 0 { throw UsageError("invalid --count argument: `\(count)'") }
-        let fields: RefFields
-        do {
-            fields = try RefFields(format ?? RefFields.standard)
+        let format = format ?? RefFields.standard
+        guard (try? FormatTemplate(format)) != nil else {
+            throw UsageError("malformed format string \(format)")
         }
+        let fields = try RefFields(format)
         let workspace = try invocation.workspace()
         let wanted = RefPatterns(patterns)
         var entries = try workspace.repository.refs.list(prefix: "refs/", reporting: warn)

@@ -57,7 +57,7 @@ struct Fsck: Command {
             for entry in index.entries where entry.mode != .gitlink {
                 check.extraRoots.append((entry.oid, entry.mode.kind))
             }
-            if let tree = index.cacheTree.tree(of: "") { check.extraRoots.append((tree, .tree)) }
+            check.cachedTrees = index.cacheTree.trees
         }
         let output = invocation.output
         verdict.formUnion(

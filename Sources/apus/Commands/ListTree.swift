@@ -69,7 +69,9 @@ struct ListTree: Command {
             guard let whole = start.pathFromTop(path) else {
                 throw Failure("\(path): '\(path)' is outside repository")
             }
-            return path.hasSuffix("/") && !whole.isEmpty ? whole + "/" : whole
+            // What is in a directory is meant where its name ends so, and where it is not named.
+            let last = path.split(UInt8(ascii: "/")).last
+            return ["", ".", ".."].contains(last) && !whole.isEmpty ? whole + "/" : whole
         }
     }
 

@@ -71,9 +71,7 @@ struct RevParse: Command {
                 invocation.output.write(try answer(question, location) + "\n")
             case .name(let name, let style):
                 if isVerifying, nameCount != 1 { throw noSingleRevision }
-                for line in try lines(name, style, workspace) {
-                    invocation.output.write(line + "\n")
-                }
+                try write(name, style, workspace, invocation.output)
             }
         }
         if isVerifying, nameCount == 0 { throw noSingleRevision }
@@ -84,6 +82,18 @@ struct RevParse: Command {
     }
 
     // MARK: Names
+
+    private func write(
+        _ name: ByteString, _ style: Style, _ workspace: Workspace, _ output: Output
+    ) throws {
+        do {
+            for line in try lines(name, style, workspace) { output.write(line + "\n") }
+        } catch {
+            // What is no revision may be a file: Git prints it before it finds out.
+            if !isVerifying { output.write(name + "\n") }
+            throw error
+        }
+    }
 
     private func lines(
         _ name: ByteString, _ style: Style, _ workspace: Workspace
@@ -127,13 +137,7 @@ struct RevParse: Command {
             tellOfOtherKind(name, workspace)
             if isVerifying { throw noSingleRevision }
             throw Failure(
-                status: ExitStatus.fatal,
-                text: """
-                    fatal: ambiguous argument '\(name)': unknown revision or path not in the working tree.
-                    Use '--' to separate paths from revisions, like this:
-                    'git <command> [<revision>...] -- [<file>...]'
-
-                    """)
+                "ambiguous argument '\(name)': unknown revision or path not in the working tree.")
         }
     }
 
