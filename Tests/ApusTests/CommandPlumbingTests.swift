@@ -1,6 +1,12 @@
 import TestSupport
 import Testing
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// What commands take from where they stand, from standard input and from the environment, beside git's.
 @Suite(.timeLimit(.minutes(5))) struct CommandPlumbingTests {
     /// Two repositories made alike, with folders, names that need quotes, tags and a remote's refs.
@@ -223,5 +229,33 @@ import Testing
         try pair.expectSameIndex()
         try pair.compare(["write-tree"])
         try pair.compare(["ls-tree", "-z", "aa7b6f0b6f0e5b57d0d6f8c1e6d1e2a5e6a3f6c1"])
+    }
+
+    @Test(
+        arguments: [
+            ["index-pack", "--stdin"], ["index-pack", "--stdin", "--strict"], ["unpack-objects"],
+        ],
+        [SIGTERM, SIGINT])
+    func aSignalLeavesNothingOfAPackThatIsComing(arguments: [String], signal: Int32) throws {
+        let scratch = try TemporaryDirectory()
+        try Git.run(["init", "-q"], in: scratch.path)
+        var ends: [Int32] = [-1, -1]
+        try #require(pipe(&ends) == 0)
+        defer { close(ends[1]) }
+        _ = fcntl(ends[1], F_SETFD, FD_CLOEXEC)
+        let child = try ChildProcess(
+            Apus.path, arguments, inputDescriptor: ends[0], directory: scratch.path)
+        close(ends[0])
+        let objects = scratch(".git/objects")
+        let start = ContinuousClock.now
+        while try TreeListing(of: objects).entries.keys.allSatisfy({ !$0.contains("tmp_") }) {
+            try #require(ContinuousClock.now - start < .seconds(20))
+            usleep(10_000)
+        }
+        // Until it listens for signals, one ends it as any other program.
+        usleep(300_000)
+        child.send(signal)
+        #expect(try child.wait().exit == .signal(signal))
+        #expect(try TreeListing(of: objects).entries.keys.sorted() == ["info", "pack"])
     }
 }

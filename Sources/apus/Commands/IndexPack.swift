@@ -127,7 +127,7 @@ struct IndexPack: Command {
             readsStdin ? try Input.standard() : Input(try File(packPath ?? "", O_RDONLY))
         // What waits for standard input does not look up for a request to stop.
         let signals = SignalWatch { number in
-            if let temporary { try? FileSystem.removeTree(temporary) }
+            if let temporary { Self.discard(temporary) }
             dieBySignal(number)
         }
         defer { withExtendedLifetime(signals) {} }
@@ -141,6 +141,14 @@ struct IndexPack: Command {
             try chunk.withUnsafeBytes { try indexer.append($0) }
         }
         return try indexer.finish()
+    }
+
+    private static func discard(_ path: ByteString) {
+        if FileSystem.isDirectory(path) {
+            try? FileSystem.removeTree(path)
+        } else {
+            try? FileSystem.remove(path)
+        }
     }
 
     private func packFolder(_ repository: Repository) throws -> ByteString {
