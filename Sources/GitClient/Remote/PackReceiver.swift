@@ -47,10 +47,9 @@ final class PackReceiver: Sendable {
     func feed(_ indexer: PackIndexer) throws(StoreError) {
         while let chunks = take() {
             for chunk in chunks {
-                let result = chunk.withUnsafeBytes { bytes in
-                    Result { () throws(StoreError) in try indexer.append(bytes) }
+                try chunk.span.withUnsafeBytes { bytes throws(StoreError) in
+                    try indexer.append(bytes)
                 }
-                try result.get()
             }
         }
     }

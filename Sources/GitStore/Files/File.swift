@@ -55,11 +55,8 @@ package struct File: ~Copyable, Sendable {
     }
 
     package func write(_ bytes: [UInt8]) throws(StoreError) {
-        // withUnsafeBytes does not carry a typed error.
-        let result = bytes.withUnsafeBytes { buffer in
-            Result { () throws(StoreError) in try write(buffer) }
-        }
-        try result.get()
+        // Of a span, withUnsafeBytes carries a typed error; of an array it does not.
+        try bytes.span.withUnsafeBytes { buffer throws(StoreError) in try write(buffer) }
     }
 
     /// Writes all of `bytes` at `offset`, whatever the file's position.
@@ -104,10 +101,10 @@ package struct File: ~Copyable, Sendable {
         var content: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65_536)
         while true {
-            let result = chunk.withUnsafeMutableBytes { buffer in
-                Result { () throws(StoreError) in try read(into: buffer) }
+            var room = chunk.mutableSpan
+            let count = try room.withUnsafeMutableBytes { buffer throws(StoreError) in
+                try read(into: buffer)
             }
-            let count = try result.get()
             if count == 0 { return content }
             guard content.count + count <= limit else {
                 throw StoreError(.limit, "'\(path)' is larger than \(limit) bytes")

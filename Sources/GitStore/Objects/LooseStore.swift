@@ -124,13 +124,11 @@ struct LooseStore: Sendable {
     private func front(_ oid: ObjectID, _ file: MappedFile) throws(StoreError) -> Header {
         var bytes = [UInt8](repeating: 0, count: Self.headerLimit)
         do throws(ParseError) {
-            let result = bytes.withUnsafeMutableBytes { output in
-                Result { () throws(ParseError) in
-                    try InflateStream().inflate(file.unsafeBytes, into: output)
-                }
+            var output = bytes.mutableSpan
+            let step = try output.withUnsafeMutableBytes { output throws(ParseError) in
+                try InflateStream().inflate(file.unsafeBytes, into: output)
             }
-            let count = try result.get().produced
-            return try Self.parse(Array(bytes.prefix(count)))
+            return try Self.parse(Array(bytes.prefix(step.produced)))
         } catch {
             throw corrupt(oid, error.reason)
         }
@@ -163,7 +161,8 @@ struct LooseStore: Sendable {
         _ oid: ObjectID, _ kind: ObjectKind, _ content: [UInt8], isSynced: Bool = true
     ) throws(StoreError) {
         let header = kind.header(size: UInt64(content.count))
-        let stream = try (header + content).withStoreBytes { bytes throws(StoreError) in
+        let whole = header + content
+        let stream = try whole.span.withUnsafeBytes { bytes throws(StoreError) in
             try Deflater(level: 1).deflate(bytes)
         }
         try place(oid, isSynced: isSynced) { file throws(StoreError) in try file.write(stream) }

@@ -71,19 +71,16 @@ public final class RefStore: Sendable {
     /// The packed-refs file as it is now; nil where there is none.
     func packed() throws(StoreError) -> PackedRefs? {
         let path = packedPath
-        let result = packedCache.withLock { cache in
-            Result { () throws(StoreError) -> PackedRefs? in
-                guard let stamp = FileStamp(path) else {
-                    cache = nil
-                    return nil
-                }
-                if let cache, cache.stamp == stamp { return cache.refs }
-                let refs = try PackedRefs(path, format)
-                cache = (stamp, refs)
-                return refs
+        return try packedCache.withLock { cache throws(StoreError) in
+            guard let stamp = FileStamp(path) else {
+                cache = nil
+                return nil
             }
+            if let cache, cache.stamp == stamp { return cache.refs }
+            let refs = try PackedRefs(path, format)
+            cache = (stamp, refs)
+            return refs
         }
-        return try result.get()
     }
 
     // MARK: Writing at once

@@ -106,11 +106,7 @@ struct BlobWriter: ~Copyable {
                     try sink(bytes)
                 }
             }
-            // withUnsafeBytes does not carry a typed error.
-            let result = blob.withUnsafeBytes { bytes in
-                Result { () throws(StoreError) in try sink(bytes) }
-            }
-            try result.get()
+            try blob.span.withUnsafeBytes { bytes throws(StoreError) in try sink(bytes) }
         } catch {
             // A failure to write names its file.
             throw WorktreeError(error, path: error.code == .system ? nil : entry.path)

@@ -115,9 +115,8 @@ func withName<Result>(
     bytes.reserveCapacity(name.count + 1)
     for byte in name { bytes.append(CChar(bitPattern: byte)) }
     bytes.append(0)
-    let result = bytes.withUnsafeBufferPointer { buffer in
+    return try bytes.withUnsafeBufferPointer { buffer throws(WorktreeError) in
         // SAFETY: there is at least the NUL, so there is a base address.
-        Swift.Result { () throws(WorktreeError) in try body(buffer.baseAddress.unsafelyUnwrapped) }
+        try body(buffer.baseAddress.unsafelyUnwrapped)
     }
-    return try result.get()
 }
