@@ -97,4 +97,49 @@ import Testing
         #expect(indexed.addedBases == 1)
         #expect(indexed.missingLinks == [oid(blob: "two")])
     }
+
+    /// A history as git packs it, trees as chains of deltas, without every seventh object: what is
+    /// missed is what was left out, for something points to each but the tips.
+    @Test(arguments: [1, 3]) func linksInPacksThatGitMakes(threads: Int) throws {
+        try PackFixture.history(scratch, commits: 24)
+        let listed = try scratch.git("rev-list", "--objects", "--no-object-names", "--all", in: "w")
+        let tips = try scratch.git("for-each-ref", "--format=%(objectname)", in: "w").lines
+        var (kept, left): ([String], [ObjectID]) = ([], [])
+        for (number, line) in listed.lines.enumerated() {
+            if number % 7 == 3, !tips.contains(line) {
+                left.append(try #require(ObjectID(hex: line)))
+            } else {
+                kept.append(line)
+            }
+        }
+        let pack = try scratch.git(
+            "pack-objects", "--stdout", "-q", "--no-reuse-delta", "--delta-base-offset", in: "w",
+            input: Array(kept.joined(separator: "\n").utf8) + [0x0a]
+        ).output
+        // What only the objects left out point to is in the pack.
+        let expected = left.sorted()
+        let indexed = try scratch.index(pack) { $0.threads = threads }
+        let isExpected = Set(indexed.missingLinks).isSubset(of: expected)
+        #expect(isExpected)
+        #expect(indexed.missingLinks == (try referenced(kept)).intersection(expected).sorted())
+        #expect(indexed.missingLinks.count > 10)
+    }
+
+    /// What some objects of the fixture point to, as git shows them.
+    private func referenced(_ objects: [String]) throws -> Set<ObjectID> {
+        var links: Set<ObjectID> = []
+        for name in objects {
+            let kind = try scratch.git("cat-file", "-t", name, in: "w").line
+            guard kind != "blob" else { continue }
+            for line in try scratch.git("cat-file", "-p", name, in: "w").lines {
+                if line.hasPrefix("160000 ") { continue }
+                let words = line.split { $0 == " " || $0 == "\t" }.map(String.init)
+                let isHeader = ["tree", "parent", "object"].contains(words.first)
+                guard kind == "tree" || isHeader else { continue }
+                let word = words.dropFirst(kind == "tree" ? 2 : 1).first ?? ""
+                if let oid = ObjectID(hex: word) { links.insert(oid) }
+            }
+        }
+        return links
+    }
 }

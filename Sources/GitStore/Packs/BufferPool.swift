@@ -7,6 +7,8 @@ final class HeldObject: @unchecked Sendable {
     // SAFETY: whoever made it fills it before others see it; from then on it is only read.
     let kind: ObjectKind
     let count: Int
+    /// Where the entries of a tree begin, for deltas on it.
+    var starts: TreeStarts?
     fileprivate let storage: UnsafeMutableRawBufferPointer
     private let pool: BufferPool
 

@@ -60,8 +60,47 @@ struct Delta {
         guard UInt64(result.count) == resultSize else {
             throw ParseError("delta result has another size", at: 0)
         }
-        var position = 0
         var written = 0
+        try forEachInstruction { instruction, end throws(ParseError) in
+            let source: UnsafeRawBufferPointer
+            switch instruction {
+            case .copy(let offset, let size):
+                guard size <= base.count, offset <= base.count &- size else {
+                    throw ParseError("copy outside the delta's base", at: end)
+                }
+                source = UnsafeRawBufferPointer(rebasing: base[offset ..< offset &+ size])
+            case .insert(let bytes): source = bytes
+            }
+            guard source.count <= result.count &- written else {
+                throw ParseError("delta makes more than it declares", at: end)
+            }
+            // SAFETY: both ranges were checked above; base and result are different buffers.
+            result.baseAddress.unsafelyUnwrapped.advanced(by: written).copyMemory(
+                from: source.baseAddress.unsafelyUnwrapped, byteCount: source.count)
+            written &+= source.count
+        }
+        guard written == result.count else {
+            throw ParseError("delta makes less than it declares", at: instructions.count)
+        }
+    }
+
+    /// One step of a delta.
+    enum Instruction {
+        /// Of bytes of the base, which may not have them.
+        case copy(offset: Int, size: Int)
+        case insert(UnsafeRawBufferPointer)
+    }
+
+    /// Hands over the instructions one by one, each with where it ends.
+    ///
+    /// Inlined, so that ``apply(to:into:)`` is one loop.
+    ///
+    /// - Throws: ``ParseError`` for one that is cut short or is the reserved one.
+    @inline(__always)
+    func forEachInstruction(
+        _ body: (Instruction, Int) throws(ParseError) -> Void
+    ) throws(ParseError) {
+        var position = 0
         let count = instructions.count
         while position < count {
             let opcode = instructions[position]
@@ -84,35 +123,17 @@ struct Delta {
                 if opcode & 0x20 != 0 { size |= Int(instructions[position]) << 8; position &+= 1 }
                 if opcode & 0x40 != 0 { size |= Int(instructions[position]) << 16; position &+= 1 }
                 if size == 0 { size = 0x10000 }
-                guard size <= base.count, offset <= base.count &- size else {
-                    throw ParseError("copy outside the delta's base", at: position)
-                }
-                guard size <= result.count &- written else {
-                    throw ParseError("delta makes more than it declares", at: position)
-                }
-                // SAFETY: both ranges were checked above; base and result are different buffers.
-                result.baseAddress.unsafelyUnwrapped.advanced(by: written).copyMemory(
-                    from: base.baseAddress.unsafelyUnwrapped.advanced(by: offset), byteCount: size)
-                written &+= size
+                try body(.copy(offset: offset, size: size), position)
             } else {
                 let size = Int(opcode)
                 guard size > 0 else { throw ParseError("reserved delta instruction", at: position) }
                 guard size <= count &- position else {
                     throw ParseError("truncated insert in delta", at: position)
                 }
-                guard size <= result.count &- written else {
-                    throw ParseError("delta makes more than it declares", at: position)
-                }
-                // SAFETY: both ranges were checked above.
-                result.baseAddress.unsafelyUnwrapped.advanced(by: written).copyMemory(
-                    from: instructions.baseAddress.unsafelyUnwrapped.advanced(by: position),
-                    byteCount: size)
-                written &+= size
+                let bytes = instructions[position ..< position &+ size]
                 position &+= size
+                try body(.insert(UnsafeRawBufferPointer(rebasing: bytes)), position)
             }
-        }
-        guard written == result.count else {
-            throw ParseError("delta makes less than it declares", at: position)
         }
     }
 }

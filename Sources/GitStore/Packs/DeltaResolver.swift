@@ -15,6 +15,8 @@ final class DeltaResolver: @unchecked Sendable {
     private let kinds: UnsafeMutableBufferPointer<UInt8>
     private let pack: PackReader
     private let limits: PackLimits
+    /// Rows from here on were added to a thin pack: their links are not noted.
+    private let received: Int
     private let collectors: [LinkCollector]
     private let progress: PackProgress
     private let isCancelled: @Sendable () -> Bool
@@ -25,13 +27,14 @@ final class DeltaResolver: @unchecked Sendable {
 
     init(
         _ table: PackEntryTable, _ deltas: DeltaStore, pack: PackReader, limits: PackLimits,
-        budget: RebuildBudget, collectors: [LinkCollector], progress: PackProgress,
+        received: Int, budget: RebuildBudget, collectors: [LinkCollector], progress: PackProgress,
         isCancelled: @escaping @Sendable () -> Bool
     ) {
         self.table = table
         self.deltas = deltas
         self.pack = pack
         self.limits = limits
+        self.received = received
         self.budget = budget
         self.collectors = collectors
         self.progress = progress
@@ -127,16 +130,24 @@ final class DeltaResolver: @unchecked Sendable {
         private func begin(_ row: Int) throws(StoreError) {
             guard let kind = ObjectKind(rawValue: resolver.kinds[row]) else { return }
             let object = try reader.whole(row, kind, pool)
+            if row < resolver.received {
+                do throws(ParseError) {
+                    object.starts = try links.starts(kind, object.content)
+                } catch { throw fault(row, error) }
+            }
             resolver.work.push(object, row: row, thread: thread)
             pushRefChildren(of: object, resolver.objectID(row))
         }
 
         private func resolve(_ row: Int, _ base: HeldObject) throws(StoreError) {
-            let object = try rebuild(row, on: base)
+            let (object, delta) = try rebuild(row, on: base)
             resolver.kinds[row] = base.kind.rawValue
             resolver.progress.add(resolved: 1)
+            let isBase =
+                resolver.forest.hasRefDeltas || !resolver.forest.children(of: row).isEmpty
             do throws(ParseError) {
-                try links.collect(base.kind, object.content)
+                object.starts = try links.collect(
+                    base.kind, object.content, delta: delta, on: base.starts, keepsStarts: isBase)
             } catch {
                 throw malformedObject(object.kind, object.content, resolver.table.format, error)
             }
@@ -155,7 +166,9 @@ final class DeltaResolver: @unchecked Sendable {
             if !rows.isEmpty { resolver.work.push(object, refChildren: rows, thread: thread) }
         }
 
-        private func rebuild(_ row: Int, on base: HeldObject) throws(StoreError) -> HeldObject {
+        private func rebuild(
+            _ row: Int, on base: HeldObject
+        ) throws(StoreError) -> (HeldObject, Delta) {
             let kept = resolver.deltas.delta(row: row)
             let bytes = if let kept { kept } else { try reader.delta(row) }
             let limits = resolver.limits
@@ -174,7 +187,7 @@ final class DeltaResolver: @unchecked Sendable {
             do throws(ParseError) {
                 try delta.apply(to: base.content, into: object.room)
             } catch { throw fault(row, error) }
-            return object
+            return (object, delta)
         }
 
         private func fault(_ row: Int, _ error: ParseError) -> StoreError {

@@ -123,6 +123,7 @@ final class HashQueue {
     /// Waits until all is hashed.
     func finish() throws(StoreError) {
         stop()
+        while spare.popIfReady() != nil {}
         try failure.check()
     }
 

@@ -16,7 +16,7 @@ public final class IndexedPack {
     public let addedBases: Int
     /// What objects of the pack point to that it does not hold, sorted; gitlinks do not count. Empty
     /// too where the indexer was told not to look.
-    public private(set) var missingLinks: [ObjectID]
+    public let missingLinks: [ObjectID]
 
     private let file: PackFile
     let table: PackEntryTable
@@ -25,19 +25,14 @@ public final class IndexedPack {
 
     init(
         file: PackFile, table: PackEntryTable, trailer: ObjectID, addedBases: Int,
-        links: [ObjectIDSet]
+        links: ObjectIDSet?
     ) {
         self.file = file
         self.table = table
         self.trailer = trailer
         self.addedBases = addedBases
         order = table.rowsByObjectID()
-        missingLinks = []
-        var missing: Set<ObjectID> = []
-        for set in links {
-            set.forEach { if !contains($0) { missing.insert($0) } }
-        }
-        missingLinks = missing.sorted()
+        missingLinks = table.oids.withUnsafeBytes { links?.subtracting($0) ?? [] }
     }
 
     public var objectCount: Int { table.count }

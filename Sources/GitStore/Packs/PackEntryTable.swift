@@ -103,24 +103,4 @@ struct PackEntryTable {
         let low = offsets.partitionPoint { $0 < offset }
         return low < count && offsets[low] == offset ? low : nil
     }
-
-    /// The rows in the order of their ids: the order of an index.
-    func rowsByObjectID() -> [UInt32] {
-        let width = format.byteCount
-        return oids.withUnsafeBytes { bytes in
-            // Sorting pairs of a prefix and a row touches the ids only where prefixes are equal.
-            var keys: [(prefix: UInt64, row: UInt32)] = (0 ..< count).map { row in
-                let prefix = bytes.loadUnaligned(fromByteOffset: row * width, as: UInt64.self)
-                return (UInt64(bigEndian: prefix), UInt32(truncatingIfNeeded: row))
-            }
-            keys.sort { a, b in
-                if a.prefix != b.prefix { return a.prefix < b.prefix }
-                let first = bytes[(Int(a.row) * width) ..< ((Int(a.row) + 1) * width)]
-                let second = bytes[(Int(b.row) * width) ..< ((Int(b.row) + 1) * width)]
-                if first.elementsEqual(second) { return a.row < b.row }
-                return first.lexicographicallyPrecedes(second)
-            }
-            return keys.map(\.row)
-        }
-    }
 }

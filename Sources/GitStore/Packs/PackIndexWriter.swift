@@ -28,72 +28,116 @@ struct PackIndexWriter {
 
     func index() -> [UInt8] {
         let width = table.format.byteCount
-        var out = TableWriter(capacity: 1_032 + table.count * (width + 16) + 2 * width)
-        out.append(bytes: [0xff, 0x74, 0x4f, 0x63])
-        out.append(2 as UInt32)
-        for total in fanOut() { out.append(total) }
-        table.oids.withUnsafeBytes { oids in
-            for row in order {
-                out.append(
-                    UnsafeRawBufferPointer(rebasing: oids[(Int(row) * width)...].prefix(width)))
+        let large = order.count { table.offsets[Int($0)] >= smallOffsetLimit }
+        let size = 8 + 256 * 4 + order.count * (width + 8) + large * 8 + 2 * width
+        return TableWriter.write(size) { out in
+            out.append(0xff74_4f63 as UInt32)
+            out.append(2 as UInt32)
+            for total in fanOut() { out.append(total) }
+            appendObjectIDs(&out)
+            table.crcs.withUnsafeBufferPointer { crcs in
+                for row in order { out.append(crcs[Int(row)]) }
             }
+            appendOffsets(&out)
+            finish(&out)
         }
-        for row in order { out.append(table.crcs[Int(row)]) }
-        appendOffsets(&out)
-        return finish(&out)
     }
 
     func reverseIndex() -> [UInt8] {
-        var out = TableWriter(capacity: 12 + table.count * 4 + 2 * table.format.byteCount)
-        out.append(bytes: Array("RIDX".utf8))
-        out.append(1 as UInt32)
-        out.append(table.format == .sha1 ? 1 : 2 as UInt32)
         var positions = [UInt32](repeating: 0, count: order.count)
         for (position, row) in order.enumerated() { positions[Int(row)] = UInt32(position) }
-        for position in positions { out.append(position) }
-        return finish(&out)
+        let size = 12 + order.count * 4 + 2 * table.format.byteCount
+        return TableWriter.write(size) { out in
+            out.append(0x5249_4458 as UInt32)
+            out.append(1 as UInt32)
+            out.append(table.format == .sha1 ? 1 : 2 as UInt32)
+            for position in positions { out.append(position) }
+            finish(&out)
+        }
     }
 
     private func fanOut() -> [UInt32] {
+        let width = table.format.byteCount
         var totals = [UInt32](repeating: 0, count: 256)
-        for row in 0 ..< table.count { totals[Int(table.oids[row * table.format.byteCount])] += 1 }
+        table.oids.withUnsafeBufferPointer { oids in
+            for row in 0 ..< table.count { totals[Int(oids[row * width])] += 1 }
+        }
         for index in 1 ..< 256 { totals[index] += totals[index - 1] }
         return totals
     }
 
+    private func appendObjectIDs(_ out: inout TableWriter) {
+        let format = table.format
+        table.oids.withUnsafeBytes { oids in
+            for row in order {
+                let start = Int(row) * format.byteCount
+                let id = UnsafeRawBufferPointer(rebasing: oids[start ..< start + format.byteCount])
+                if let bytes = id.baseAddress { out.append(RawObjectID(bytes, format), format) }
+            }
+        }
+    }
+
     private func appendOffsets(_ out: inout TableWriter) {
         var large: [UInt64] = []
-        for row in order {
-            let offset = table.offsets[Int(row)]
-            if offset < smallOffsetLimit {
-                out.append(UInt32(offset))
-            } else {
-                out.append(UInt32(large.count) | 1 << 31)
-                large.append(offset)
+        table.offsets.withUnsafeBufferPointer { offsets in
+            for row in order {
+                let offset = offsets[Int(row)]
+                if offset < smallOffsetLimit {
+                    out.append(UInt32(truncatingIfNeeded: offset))
+                } else {
+                    out.append(UInt32(truncatingIfNeeded: large.count) | 1 << 31)
+                    large.append(offset)
+                }
             }
         }
         for offset in large { out.append(offset) }
     }
 
-    private func finish(_ out: inout TableWriter) -> [UInt8] {
-        out.append(bytes: trailer.rawBytes)
+    private func finish(_ out: inout TableWriter) {
+        out.append(trailer)
         var hasher = PlainHasher(table.format)
-        hasher.update(out.bytes)
-        out.append(bytes: hasher.finalize().rawBytes)
-        return out.bytes
+        hasher.update(out.written)
+        out.append(hasher.finalize())
     }
 }
 
-/// Bytes of tables of big-endian numbers.
+/// Writes tables of big-endian numbers into memory of the size that they will have.
 private struct TableWriter {
-    private(set) var bytes: [UInt8] = []
+    private let buffer: UnsafeMutableRawBufferPointer
+    private var count = 0
 
-    init(capacity: Int) { bytes.reserveCapacity(capacity) }
-
-    mutating func append(bytes more: [UInt8]) { bytes += more }
-    mutating func append(_ more: UnsafeRawBufferPointer) { bytes.append(contentsOf: more) }
-
-    mutating func append(_ number: some FixedWidthInteger) {
-        withUnsafeBytes(of: number.bigEndian) { bytes.append(contentsOf: $0) }
+    /// What `body` appends, `size` bytes and no more.
+    static func write(_ size: Int, _ body: (inout TableWriter) -> Void) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+            var out = TableWriter(buffer: UnsafeMutableRawBufferPointer(buffer))
+            body(&out)
+            count = out.count
+        }
     }
+
+    private init(buffer: UnsafeMutableRawBufferPointer) { self.buffer = buffer }
+
+    var written: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: buffer[..<count])
+    }
+
+    @inline(__always)
+    mutating func append<Number: FixedWidthInteger>(_ number: Number) {
+        let size = MemoryLayout<Number>.size
+        // SAFETY: the table that would not fit is a fault of this file's; it is then cut short.
+        guard size <= buffer.count &- count, let base = buffer.baseAddress else { return }
+        base.storeBytes(of: number.bigEndian, toByteOffset: count, as: Number.self)
+        count &+= size
+    }
+
+    @inline(__always)
+    mutating func append(_ id: RawObjectID, _ format: ObjectFormat) {
+        guard format.byteCount <= buffer.count &- count, let base = buffer.baseAddress else {
+            return
+        }
+        id.store(to: base + count, format)
+        count &+= format.byteCount
+    }
+
+    mutating func append(_ oid: ObjectID) { for byte in oid.rawBytes { append(byte) } }
 }

@@ -34,6 +34,7 @@ public final class PackIndexer {
     private let options: Options
     private let format: ObjectFormat
     private let file: PackFile
+    private let links: ObjectIDSet?
     private let collectors: [LinkCollector]
     private let parser: PackStreamParser
     private let isCancelled = CancellationFlag()
@@ -59,9 +60,9 @@ public final class PackIndexer {
         self.format = format
         self.options = options
         let threads = max(1, options.threads)
-        collectors = (0 ..< threads).map { _ in
-            LinkCollector(format, isActive: options.findsMissingLinks)
-        }
+        let links = options.findsMissingLinks ? ObjectIDSet(format) : nil
+        self.links = links
+        collectors = (0 ..< threads).map { _ in LinkCollector(format, into: links) }
         let hashes = try HashQueue(
             format, collectors: Array(collectors.prefix(max(1, threads - 1))))
         parser = PackStreamParser(
@@ -72,7 +73,7 @@ public final class PackIndexer {
 
     /// What is left of the memory for deltas.
     private static func deltaBudget(_ memory: Int, threads: Int) -> Int {
-        let (perThread, fixed, least) = (24 << 20, 72 << 20, 8 << 20)
+        let (perThread, fixed, least) = (24 << 20, 88 << 20, 8 << 20)
         return max(memory - fixed - min(threads, 64) * perThread, least)
     }
 
@@ -114,10 +115,10 @@ public final class PackIndexer {
         defer { deltas.removeAll() }
         let received = table.count
         let budget = RebuildBudget(options.limits, inflated: parser.inflatedTotal)
-        try resolve(&table, deltas, budget)
+        try resolve(&table, deltas, budget, received: received)
         while let missing = unresolvedBases(table), !missing.isEmpty {
             try complete(&table, with: missing)
-            try resolve(&table, deltas, budget)
+            try resolve(&table, deltas, budget, received: received)
         }
         if table.count > received {
             guard let count = UInt32(exactly: table.count) else {
@@ -127,16 +128,16 @@ public final class PackIndexer {
         }
         return IndexedPack(
             file: file, table: table, trailer: trailer, addedBases: table.count - received,
-            links: collectors.map(\.links))
+            links: links)
     }
 
     private func resolve(
-        _ table: inout PackEntryTable, _ deltas: DeltaStore, _ budget: RebuildBudget
+        _ table: inout PackEntryTable, _ deltas: DeltaStore, _ budget: RebuildBudget, received: Int
     ) throws(StoreError) {
         guard (0 ..< table.count).contains(where: { table.kind(row: $0) == nil }) else { return }
         let resolver = DeltaResolver(
             table, deltas, pack: try PackReader(file.path), limits: options.limits,
-            budget: budget, collectors: collectors, progress: progress,
+            received: received, budget: budget, collectors: collectors, progress: progress,
             isCancelled: { [isCancelled] in isCancelled.isSet })
         try resolver.run(into: &table)
     }

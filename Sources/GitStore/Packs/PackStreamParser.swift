@@ -120,9 +120,12 @@ final class PackStreamParser {
         table.close(at: end)
     }
 
-    /// Hands the entries and the kept deltas to the second pass.
+    /// Hands the entries and the kept deltas to the second pass, and gives up all other memory.
     func takeResult() -> (table: PackEntryTable, deltas: DeltaStore) {
         let result = (table, deltas)
+        window.deallocate()
+        window = .allocate(byteCount: 0, alignment: 16)
+        scratch = []
         table = PackEntryTable(format)
         deltas = DeltaStore(budget: 0)
         return result
