@@ -28,7 +28,7 @@ package struct RefSelection: Sendable {
     }
 
     package func lines(of refs: AdvertisedRefs) -> [Line] {
-        let patterns = patterns.map { WildPattern("*/" + $0, crossingSlashes: true) }
+        let patterns = patterns.map { WildPattern("*/" + $0, .crossingSlashes) }
         var lines: [Line] = []
         func add(_ oid: ObjectID, _ name: ByteString, _ target: RefName?) {
             guard patterns.isEmpty || patterns.contains(where: { $0.matches("/" + name) }) else {

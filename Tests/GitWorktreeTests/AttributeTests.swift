@@ -1,51 +1,30 @@
 import Foundation
 import GitCore
 import GitStore
+import TestSupport
 import Testing
 
 @testable import GitWorktree
 
 @Suite struct AttributeTests {
-    private static let patterns = [
-        "a", "a.c", "*.c", "*", "?.c", "a*", "*a*", "a?c", "[ab].c", "[!a].c", "[^a].c", "[a-c].c",
-        "[]a].c", "[a-]x", "[[:alpha:]].c", "[[:digit:]]*", "[[:space:]]", "[[:foo:]]", "[a",
-        "[[:alpha:",
-        "a\\", "\\a.c", "\\*.c", "/a.c", "/d", "d/", "d/a.c", "/d/a.c", "d/*", "d/*.c", "d/**",
-        "**/a.c", "**/d/a.c", "d/**/a.c", "d/**/e/**/a.c", "**", "/**", "d**", "d**/a.c", "**d/a.c",
-        "*/a.c", "*/*/a.c", "d/*/a.c", "d?e", "d[/]e", "d/e/*", "d/e", "*d*/a.c", "d/***/a.c",
-        "**/*.c", "d/**c", "x/**/**/a.c", "a**c", "***", "d/[!x]/a.c", "[x-a].c", "[\\]].c",
-        "[a\\-c].c",
-        "[[:upper:][:digit:]].c", "[a-c-e].c", "{a,b}.c", "a.[ch]", "*.*", "*.c.*", ".*", "d/.*",
-        "?", "??", "*?", "?*", "**/e/*", "**/", "d//a.c", "d/e/**/", "/*/a.c", "d\\/a.c",
-        "d/**\\/a.c",
-        "[[]", "[[:alpha:]-z].c", "[--0]", "*[0-9]", "e/a.c", "[a-\\c].c", "foo**/bar", "é",
-    ]
-    private static let paths = [
-        "a", "a.c", "b.c", "c.c", "ab.c", "aXc", "a.h", "A.c", "1.c", "1", "9x", "-.c", "].c", "-x",
-        "d/a.c", "d/b.c", "d/.a", "d/e", "d/e/a.c", "d/e/f/a.c", "d/f/e/g/a.c", "x/a.c", "x/y/a.c",
-        "dd/a.c", "dx", "d.e", ".hidden", "d/e/.x.c", "x.c.y", "*.c", "d", "xd/a.c", "foobar",
-        "foo/bar", "foox/y/bar", "fooxbar", "e/a.c", "a/d/a.c", "z.c", "0", "[", "é", "d/c",
-        "\\a.c", " ", "e.c",
-    ]
-
     /// Every pattern against every path, in one run of git.
     @Test func patternsMatchWhatGitSays() throws {
         let scratch = try Scratch()
         try scratch.git("init", "-q")
-        let lines = Self.patterns.enumerated().map { "\($1) p\($0)\n" }.joined()
+        let lines = PatternSamples.patterns.enumerated().map { "\($1) p\($0)\n" }.joined()
         try scratch.write(".gitattributes", lines)
         let output = try scratch.gitBytes(
             ["check-attr", "--stdin", "-z", "-a"],
-            input: Array(Self.paths.map { $0 + "\0" }.joined().utf8))
+            input: Array(PatternSamples.paths.map { $0 + "\0" }.joined().utf8))
         var theirs: Set<String> = []
         let fields = output.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
         for index in stride(from: 0, to: fields.count - 2, by: 3) {
             theirs.insert("\(fields[index]) \(fields[index + 1])")
         }
         var ours: Set<String> = []
-        for (number, pattern) in Self.patterns.enumerated() {
+        for (number, pattern) in PatternSamples.patterns.enumerated() {
             guard let compiled = AttributePattern(Array(pattern.utf8)) else { continue }
-            for path in Self.paths {
+            for path in PatternSamples.paths {
                 let bytes = Array(path.utf8)
                 let name = Array(nameBytes(ByteString(bytes)))
                 if compiled.matches(path: bytes.span, name: name.span) {
@@ -58,18 +37,32 @@ import Testing
         #expect(theirs.count > 500)
     }
 
-    @Test func aMalignPatternTakesNoLongTime() {
-        let pattern = Wildmatch(Array("a*".utf8).repeated(1_000) + [0x62])
-        let text = [UInt8](repeating: 0x61, count: 4_000)
-        let clock = ContinuousClock()
-        var isMatch = true
-        let time = clock.measure { isMatch = pattern.matches(text.span) }
-        #expect(!isMatch)
-        #expect(time < .seconds(10))
-        let deep = Wildmatch(Array("**/".utf8).repeated(600)[...] + [0x62])
-        let path = Array("a/".utf8).repeated(2_000)
-        let isDeepMatch = deep.matches(path.span)
-        #expect(!isDeepMatch)
+    /// The same of check-ignore, which says that a path is ignored if a directory above it is.
+    @Test func patternsMatchWhatCheckIgnoreSays() throws {
+        let scratch = try Scratch()
+        try scratch.git("init", "-q")
+        let input = Array(PatternSamples.paths.map { $0 + "\0" }.joined().utf8)
+        var count = 0
+        for pattern in PatternSamples.patterns {
+            guard let compiled = AttributePattern(Array(pattern.utf8)) else { continue }
+            try scratch.write("rules", pattern + "\n")
+            let output = try scratch.gitBytes(
+                ["-c", "core.excludesFile=rules", "check-ignore", "--no-index", "--stdin", "-z"],
+                input: input, true)
+            let theirs = Set(output.split(separator: 0).map { ByteString($0) })
+            let ours = PatternSamples.paths.map { ByteString($0) }.filter { path in
+                path.bytes.indices.contains { end in
+                    let part = ByteString(path.bytes[...end])
+                    let isPart = end == path.count - 1 || path.bytes[end + 1] == 0x2f
+                    return isPart
+                        && compiled.matches(
+                            path: part.bytes.span, name: Array(nameBytes(part)).span)
+                }
+            }
+            count += ours.count
+            #expect(Set(ours).symmetricDifference(theirs) == [], "\(pattern)")
+        }
+        #expect(count > 500)
     }
 
     private func sources(

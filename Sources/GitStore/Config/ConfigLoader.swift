@@ -192,7 +192,7 @@ struct ConfigLoader {
             pattern = "**/" + pattern
         }
         if pattern.hasSuffix("/") { pattern = pattern + "**" }
-        let wild = WildPattern(pattern, ignoringCase: ignoringCase)
+        let wild = WildPattern(pattern, ignoringCase ? .ignoringCase : [])
         let real = FileSystem.realPath(gitDirectory)
         return wild.matches(gitDirectory) || real.map(wild.matches) ?? false
     }
@@ -205,13 +205,5 @@ struct ConfigLoader {
         else { return false }
         let pattern = text.hasSuffix("/") ? text + "**" : text
         return WildPattern(pattern).matches(name.bytes.dropFirst(11))
-    }
-}
-
-extension WildPattern {
-    /// A pattern that only `text` matches.
-    static func escaping(_ text: ByteString) -> ByteString {
-        ByteString(
-            text.bytes.flatMap { [0x2a, 0x3f, 0x5b, 0x5c].contains($0) ? [0x5c, $0] : [$0] })
     }
 }

@@ -8,9 +8,10 @@ struct AttributePattern: Sendable {
         /// `*` and nothing else special: the end of the file's name.
         case nameSuffix([UInt8])
         /// No slash: the file's name.
-        case nameMatching(Wildmatch)
-        /// A slash: the path from the attributes file's directory.
-        case path(Wildmatch)
+        case nameMatching(WildPattern)
+        /// A slash: the path from the attributes file's directory. What is special begins after
+        /// `prefix`, and as in Git anew: `foo**/bar` means foobar too.
+        case path(prefix: [UInt8], WildPattern)
     }
 
     private let form: Form
@@ -20,13 +21,15 @@ struct AttributePattern: Sendable {
     init?(_ pattern: [UInt8]) {
         guard let first = pattern.first, first != 0x21, pattern.last != 0x2f else { return nil }
         if pattern.contains(0x2f) {
-            form = .path(Wildmatch(first == 0x2f ? pattern.dropFirst() : pattern[...]))
-        } else if !pattern.contains(where: Wildmatch.isSpecial) {
+            let path = first == 0x2f ? pattern.dropFirst() : pattern[...]
+            let prefix = path.prefix { !WildPattern.isSpecial($0) }
+            form = .path(prefix: Array(prefix), WildPattern(path[prefix.endIndex...]))
+        } else if !pattern.contains(where: WildPattern.isSpecial) {
             form = .name(pattern)
-        } else if first == 0x2a, !pattern.dropFirst().contains(where: Wildmatch.isSpecial) {
+        } else if first == 0x2a, !pattern.dropFirst().contains(where: WildPattern.isSpecial) {
             form = .nameSuffix(Array(pattern.dropFirst()))
         } else {
-            form = .nameMatching(Wildmatch(pattern[...]))
+            form = .nameMatching(WildPattern(pattern[...]))
         }
     }
 
@@ -38,7 +41,10 @@ struct AttributePattern: Sendable {
             return name.count == expected.count && hasSuffix(name, expected)
         case .nameSuffix(let suffix): return hasSuffix(name, suffix)
         case .nameMatching(let pattern): return pattern.matches(name)
-        case .path(let pattern): return pattern.matches(path)
+        case .path(let prefix, let pattern):
+            guard path.count >= prefix.count else { return false }
+            for index in prefix.indices where path[index] != prefix[index] { return false }
+            return pattern.matches(path.extracting(prefix.count ..< path.count))
         }
     }
 
