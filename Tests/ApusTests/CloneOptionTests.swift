@@ -34,6 +34,7 @@ import Testing
             ("-b thrice", "nested-tags"), ("-b release/2.0", "nested-tags"),
             ("--single-branch", "detached"), ("--single-branch", "unborn-other"),
             ("--single-branch", "empty"), ("--single-branch", "nested-tags"),
+            ("--single-branch", "many-refs"),
             ("--single-branch -b elsewhere", "unborn-other"), ("-b arm2", "octopus"),
             ("-c core.autocrlf=true", "line-ends"), ("-c core.autocrlf=input", "line-ends"),
             ("-c core.eol=crlf", "line-ends"), ("-c core.autocrlf=true", "modes"),

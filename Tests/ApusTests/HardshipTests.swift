@@ -95,6 +95,23 @@ import Testing
         #expect(!exists(scratch("copy")))
     }
 
+    /// One branch is cloned with tags that come along, many times more than files may be open.
+    @Test func writesMoreRefsThanFilesMayBeOpen() throws {
+        let scratch = try TemporaryDirectory()
+        let fixture = try Fixture.named("many-refs")
+        try run(
+            "/bin/sh",
+            [
+                "-c", "ulimit -n 64; exec \"$0\" clone --single-branch \"$1\" copy", Apus.path,
+                fixture.url(),
+            ], directory: scratch.path
+        ).required()
+        let tags = ["for-each-ref", "refs/tags"]
+        let ours = try Git.run(tags, in: scratch("copy")).stdout
+        #expect(ours == (try Git.run(tags, in: fixture.path)).stdout)
+        #expect(ours.count(where: { $0 == 0x0a }) == 2_500)
+    }
+
     /// File systems from too small for the pack to too small for the files: each is left empty.
     @Test(.enabled(if: canMount), arguments: [64, 256, 1024, 3072])
     func leavesAFullDiskEmpty(kibibytes: Int) throws {

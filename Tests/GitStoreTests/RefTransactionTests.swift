@@ -52,6 +52,21 @@ import Testing
         try expectNoLocks(oracle)
     }
 
+    /// Few are put on the disk one by one, many all at once.
+    @Test(arguments: [3, 600]) func changesManyTogetherOrNone(count: Int) throws {
+        let (oracle, oids, store) = try setUp()
+        let names = try (0 ..< count).map { try ref(ByteString("refs/tags/t\($0)")) }
+        try update(store) { for name in names { $0.update(name, to: oids[0]) } }
+        try fails(store) {
+            for name in names { $0.update(name, to: oids[1], expecting: .oid(oids[0])) }
+            $0.verify(try ref("refs/heads/main"), expecting: .missing)
+        }
+        let listed = try oracle.git(
+            "for-each-ref", "--format=%(objectname)", "refs/tags", in: "r")
+        #expect(listed.split(separator: "\n") == Array(repeating: oids[0].hex[...], count: count))
+        try expectNoLocks(oracle)
+    }
+
     @Test func comparesTheOldValueAndChangesNothingOtherwise() throws {
         let (oracle, oids, store) = try setUp()
         let main = try ref("refs/heads/main")

@@ -62,8 +62,10 @@ package struct LockFile: ~Copyable {
     }
 
     /// Puts what was written on the disk and closes the file; the lock stays. For who holds many.
-    package mutating func finish() throws(StoreError) {
-        try opened { file throws(StoreError) in try file.sync() }
+    ///
+    /// - Parameter isSynced: false where nothing was written, or where it is put on the disk otherwise.
+    package mutating func finish(isSynced: Bool = true) throws(StoreError) {
+        if isSynced { try opened { file throws(StoreError) in try file.sync() } }
         file = nil
     }
 

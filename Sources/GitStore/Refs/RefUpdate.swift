@@ -1,10 +1,18 @@
 import GitCore
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 extension RefStore {
     /// Carries the transaction out.
     ///
-    /// Every ref is locked as Git locks it (`<ref>.lock`, and `packed-refs.lock` for a deletion), then
-    /// looked at, then its new content written beside it and put on the disk. Only when all that has
+    /// Every ref is locked as Git locks it (`<ref>.lock`, and `packed-refs.lock` for a deletion), its
+    /// new content written beside it and put on the disk; then it is looked at. Only when all that has
     /// gone well is anything changed; an error before leaves everything as it was. The changes
     /// themselves are renames, one after the other: should the machine stop between two of them, each
     /// ref has its old value or its new one.
@@ -64,10 +72,11 @@ private struct RefUpdate {
     mutating func prepare() throws(StoreError) {
         let planned = try plan()
         for (change, target) in planned { try lock(change, target) }
+        if isLarge { sync() }
         for ref in refs { try check(ref) }
         try refuseDirectoryConflicts()
         try preparePacked()
-        for ref in refs { try write(ref) }
+        for ref in refs { try makeWay(for: ref) }
         for ref in refs { try log(ref) }
     }
 
@@ -146,7 +155,21 @@ private struct RefUpdate {
         touched.append(change.name)
         let lock = HeldLock(try store.lock(change.name))
         refs.append(LockedRef(change, target: target, lock: lock))
+        // Written and closed before the next is opened: a transaction may have more refs than a
+        // process may have open files.
+        switch change.action {
+        case .update(let oid): try lock.file.write(LooseRef.encode(.direct(oid)))
+        case .symbolic(let name): try lock.file.write(LooseRef.encode(.symbolic(name)))
+        case .delete, .verify, .log: return try lock.file.finish(isSynced: false)
+        }
+        try lock.file.finish(isSynced: !isLarge)
     }
+
+    /// From so many refs on, everything that waits to be written is put on the disk at once: one by one
+    /// would take milliseconds each.
+    private static let manyRefs = 500
+
+    private var isLarge: Bool { transaction.changes.count > Self.manyRefs }
 
     /// Compares what the ref holds, now that nobody else may change it.
     private func check(_ ref: LockedRef) throws(StoreError) {
@@ -215,15 +238,12 @@ private struct RefUpdate {
         packed = lock
     }
 
-    private func write(_ ref: LockedRef) throws(StoreError) {
+    /// Removes the empty directories that stand where the ref's file is to go.
+    private func makeWay(for ref: LockedRef) throws(StoreError) {
         switch ref.change.action {
-        case .update(let oid): try write(ref, .direct(oid))
-        case .symbolic(let target): try write(ref, .symbolic(target))
-        case .delete, .verify, .log: break
+        case .update, .symbolic: break
+        case .delete, .verify, .log: return
         }
-    }
-
-    private func write(_ ref: LockedRef, _ content: Ref) throws(StoreError) {
         let path = ref.lock.file.path
         RefDirectories.removeEmpty(path)
         guard !FileSystem.isDirectory(path) else {
@@ -231,8 +251,6 @@ private struct RefUpdate {
                 .conflict,
                 "there is a non-empty directory '\(path)' blocking reference '\(ref.change.name)'")
         }
-        try ref.lock.file.write(LooseRef.encode(content))
-        try ref.lock.file.finish()
     }
 
     private func log(_ ref: LockedRef) throws(StoreError) {
