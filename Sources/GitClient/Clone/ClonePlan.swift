@@ -3,8 +3,8 @@ import GitStore
 import GitWire
 
 /// Which of a server's refs a clone takes, under which names, and where its HEAD goes.
-struct ClonePlan {
-    enum Head {
+struct ClonePlan: Sendable {
+    enum Head: Sendable {
         /// A branch of the server, which becomes one here.
         case branch(RefName, ObjectID)
         /// A tag, or a server's HEAD that is on no branch.

@@ -2,7 +2,7 @@ import GitCore
 import GitStore
 
 /// Writes the refs, HEAD and the settings of branch and remote of a new clone.
-struct CloneRefs {
+struct CloneRefs: Sendable {
     private let plan: ClonePlan
     private let repository: Repository
     private let origin: ByteString
@@ -21,8 +21,10 @@ struct CloneRefs {
     }
 
     /// - Parameter arrived: of the tags that were not asked for, those whose objects came along.
-    func write(arrived: Set<ObjectID>) throws(StoreError) {
-        if !plan.isEmpty { try repository.refs.writePacked(try peeledRefs()) }
+    func write(
+        arrived: Set<ObjectID>, _ isCancelled: CancellationFlag
+    ) throws(StoreError) {
+        if !plan.isEmpty { try repository.refs.writePacked(try peeledRefs(isCancelled)) }
         let committer = try Identity.current(
             .committer, config: repository.config, environment: options.environment, strict: false)
         var transaction = RefTransaction(committer: committer, message: message)
@@ -40,10 +42,12 @@ struct CloneRefs {
     }
 
     /// The refs with what their tags lead to, as the tags themselves say and not the server.
-    private func peeledRefs() throws(StoreError) -> [PackedRef] {
+    private func peeledRefs(
+        _ isCancelled: CancellationFlag
+    ) throws(StoreError) -> [PackedRef] {
         var peeler = TagPeeler(repository.objects)
         return try plan.refs.map { ref throws(StoreError) in
-            if Task.isCancelled { throw StoreError(.cancelled, "cancelled") }
+            try isCancelled.check()
             return PackedRef(name: ref.name, oid: ref.oid, peeled: try peeler.peeled(ref.oid))
         }
     }

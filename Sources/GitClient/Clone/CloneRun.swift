@@ -35,10 +35,8 @@ struct CloneRun: Sendable {
             refs, options, origin: origin, defaultBranch: defaultBranch(config), further: further)
         let repository = try makeRepository(refs.objectFormat, origin, config)
         let outcome = try await fetch(plan, server, repository)
-        try storing { () throws(StoreError) in
-            try CloneRefs(plan, repository, origin, options, url: clone.url).write(
-                arrived: Set(outcome.arrived))
-        }
+        try await write(
+            CloneRefs(plan, repository, origin, options, url: clone.url), arrived: outcome.arrived)
         try await checkOut(plan, repository)
         return CloneResult(
             gitDirectory: repository.gitDirectory, workTree: repository.workTree,
@@ -145,6 +143,19 @@ struct CloneRun: Sendable {
         let fetch = PackFetch(
             server: server, objects: repository.objects, progress: clone.progress)
         return try await fetch.run(request, candidates: plan.followedTags.map(\.oid))
+    }
+
+    private func write(
+        _ refs: CloneRefs, arrived: [ObjectID]
+    ) async throws(ClientError) {
+        let isCancelled = CancellationFlag()
+        try await DetachedThread.run { () throws(ClientError) in
+            try storing { () throws(StoreError) in
+                try refs.write(arrived: Set(arrived), isCancelled)
+            }
+        } onCancel: {
+            isCancelled.set()
+        }
     }
 
     // MARK: The work tree

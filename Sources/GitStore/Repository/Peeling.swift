@@ -1,9 +1,9 @@
 public import GitCore
 
-/// Peels many tags, reading each of them once, however many refs and tags lead to it.
+/// Peels many tags, looking at each object once, however many refs and tags lead to it.
 package struct TagPeeler {
     private let objects: ObjectDatabase
-    /// What is behind the tags that were gone through.
+    /// What is behind the tags that were gone through; behind what is no tag, itself.
     private var known: [ObjectID: ObjectID] = [:]
 
     package init(_ objects: ObjectDatabase) { self.objects = objects }
@@ -22,6 +22,7 @@ package struct TagPeeler {
             tags.append(end)
             end = try objects.tag(end).target
         }
+        known[end] = end
         for tag in tags { known[tag] = end }
         return end == oid ? nil : end
     }

@@ -10,7 +10,7 @@ package final class CancellationFlag: Sendable {
     package func set() { flag.store(true, ordering: .relaxed) }
 
     /// - Throws: ``StoreError/Code/cancelled`` once it is set.
-    func check() throws(StoreError) {
+    package func check() throws(StoreError) {
         if isSet { throw StoreError(.cancelled, "cancelled") }
     }
 }
