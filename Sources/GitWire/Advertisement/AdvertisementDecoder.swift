@@ -105,20 +105,19 @@ public struct AdvertisementDecoder: Sendable {
     }
 
     private mutating func readLines() throws(WireError) {
-        var lineOffset = packets.offset
         while let line = try packets.next() {
+            let start = packets.lineStart
             guard packets.offset <= limits.advertisementBytes else {
                 throw WireError(
                     .limit,
                     "the server's advertisement has more than \(limits.advertisementBytes) bytes")
             }
             switch line {
-            case .data(let payload): try read(WireLine(payload, at: lineOffset))
-            case .flush: try readFlush(at: lineOffset)
+            case .data(let payload): try read(WireLine(payload, at: start))
+            case .flush: try readFlush(at: start)
             case .delim, .responseEnd:
-                throw .malformed("unexpected special packet in the advertisement", at: lineOffset)
+                throw .malformed("unexpected special packet in the advertisement", at: start)
             }
-            lineOffset = packets.offset
         }
     }
 

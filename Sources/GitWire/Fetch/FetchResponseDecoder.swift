@@ -90,16 +90,16 @@ public struct FetchResponseDecoder: Sendable {
     }
 
     private mutating func nextLine() throws(WireError) -> Step? {
-        let offset = packets.offset
         guard expectation.multiplexing == .all else {
-            return try packets.next().map { (line) throws(WireError) in try take(line, at: offset) }
+            guard let line = try packets.next() else { return nil }
+            return try take(line, at: packets.lineStart)
         }
         switch try sideBand.next(&packets, inPieces: false) {
         case nil: return nil
         case .progress(let text): return try takeProgress(text)
         case .data(let payload, let offset): return try take(.data(payload), at: offset)
-        case .flush: return try take(.flush, at: offset)
-        case .delim: return try take(.delim, at: offset)
+        case .flush: return try take(.flush, at: packets.lineStart)
+        case .delim: return try take(.delim, at: packets.lineStart)
         }
     }
 
@@ -124,7 +124,7 @@ public struct FetchResponseDecoder: Sendable {
         switch try sideBand.next(&packets, inPieces: true) {
         case nil: return nil
         case .flush: return .end(.packReceived)
-        case .delim: throw .malformed("unexpected delim packet in the pack", at: packets.offset)
+        case .delim: throw .malformed("unexpected delim packet in the pack", at: packets.lineStart)
         case .progress(let text): return try takeProgress(text)
         case .data(let piece, _):
             guard !piece.isEmpty else { return try takeProgress(piece) }

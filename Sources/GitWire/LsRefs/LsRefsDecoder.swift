@@ -27,14 +27,12 @@ public struct LsRefsDecoder: Sendable {
     /// - Throws: ``WireError``: `server` where the server sent an error, `malformed`, `limit`.
     public mutating func push(_ chunk: [UInt8]) throws(WireError) {
         packets.push(chunk)
-        var lineOffset = packets.offset
         while let line = try packets.next() {
             guard packets.offset <= limits.advertisementBytes else {
                 throw WireError(
                     .limit, "the server's refs take more than \(limits.advertisementBytes) bytes")
             }
-            try read(line, at: lineOffset)
-            lineOffset = packets.offset
+            try read(line, at: packets.lineStart)
         }
     }
 

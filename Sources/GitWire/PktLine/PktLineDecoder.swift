@@ -11,6 +11,8 @@
 public struct PktLineDecoder: Sendable {
     /// Where the next byte to be read stands in the stream.
     public private(set) var offset: UInt64 = 0
+    /// Where the line that was begun last begins, its header with it.
+    private(set) var lineStart: UInt64 = 0
 
     /// Pushed and not yet read.
     private var chunk: ArraySlice<UInt8> = []
@@ -58,6 +60,7 @@ public struct PktLineDecoder: Sendable {
         if payloadLeft != nil { return .data }
         let start = offset
         guard let header = take(PktLine.headerLength) else { return nil }
+        lineStart = start
         guard let length = Self.length(header) else {
             throw .malformed("'\(Self.shown(header))' is no pkt-line length", at: start)
         }

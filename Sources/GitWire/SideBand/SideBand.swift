@@ -44,7 +44,7 @@ struct SideBand {
         case nil: return nil
         case .flush: return .flush
         case .delim: return .delim
-        case .responseEnd: throw .malformed("unexpected response-end packet", at: packets.offset)
+        case .responseEnd: throw .malformed("unexpected response-end packet", at: packets.lineStart)
         case .data: break
         }
         if band == nil { band = try readBand(&packets) }
