@@ -5,7 +5,7 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct CommandFsckTests {
     private static let setUp = #"""
         set -e
-        git init -q . && git config user.name A && git config user.email a@b
+        git init -q -b main .
         blob=$(echo hi | git hash-object -w --stdin)
         empty=$(git mktree </dev/null)
         zero=0000000000000000000000000000000000000000
@@ -15,10 +15,10 @@ import Testing
                 printf '%s %s\0' "$1" "$2"
                 printf "$(echo "$3" | sed 's/../\\x&/g')"
                 shift 3
-            done | git hash-object -w -t tree --literally --stdin >/dev/null
+            done | git hash-object -w -t tree --literally --stdin
         }
-        commit() { printf "$@" | git hash-object -w -t commit --literally --stdin >/dev/null; }
-        tag() { printf "$@" | git hash-object -w -t tag --literally --stdin >/dev/null; }
+        commit() { printf "$@" | git hash-object -w -t commit --literally --stdin; }
+        tag() { printf "$@" | git hash-object -w -t tag --literally --stdin; }
         T="tree $empty\n" A='author a <b> 1 +0000\n' C='committer a <b> 1 +0000\n\nx'
         O="object $empty\n" Y='type tree\n' N='tag x\n' G='tagger a <b> 1 +0000\n'
         """#
@@ -91,6 +91,35 @@ import Testing
             #expect(lines(apus.out) == lines(git.out), "\(options)")
             #expect(lines(apus.err) == lines(git.err), "\(options)")
         }
+    }
+
+    /// An object that links call by a kind that it is not, whichever link comes first.
+    @Test(
+        arguments: [
+            #"main $(commit "tree $blob\n$A$C")"#, #"main $(commit "${T}parent $empty\n$A$C")"#,
+            #"main $(commit "tree $(tree 40000 d $blob)\n$A$C")"#,
+            #"main $(commit "tree $(tree 100644 d $empty)\n$A$C")"#,
+            #"main $(commit "tree $(tree 100644 d $empty 40000 e $empty)\n$A$C")"#,
+            #"main $(commit "tree $(tree 40000 d $empty 100644 e $empty)\n$A$C")"#,
+            #"main $(commit "$T$A$C"); tag "object $(git rev-parse main)\n$Y$N$G\nm" >.git/refs/tags/t"#,
+            #"main $(commit "$T$A$C"); echo nonsense >.git/refs/heads/other"#,
+        ], [false, true])
+    func failsWhereGitDoes(damage: String, isPacked: Bool) throws {
+        let scratch = try TemporaryDirectory()
+        let main = #"main() { echo "$1" >.git/refs/heads/main; }"#
+        let pack = #"""
+            find .git/objects/?? -type f | sed 's,.*/\(..\)/,\1,' |
+                git pack-objects -q .git/objects/pack/pack >/dev/null
+            git prune-packed
+            """#
+        let script = [Self.setUp, main, damage] + (isPacked ? [pack] : [])
+        try run(
+            "/bin/bash", ["-c", script.joined(separator: "\n")], directory: scratch.path
+        ).required()
+        let apus = try Apus.run(["fsck"], in: scratch.path)
+        #expect(try Git.attempt(["fsck"], in: scratch.path).exit != .code(0))
+        #expect(apus.exit != .code(0), "\(apus.err)")
+        #expect(apus.err.contains("error: "), "\(apus.err)")
     }
 
     private func lines(_ text: String) -> [String] {

@@ -2,19 +2,19 @@ import GitCore
 
 /// One check on its way.
 struct CheckRun {
-    private let options: RepositoryCheck
-    private let repository: Repository
-    private let objects: ObjectDatabase
+    let options: RepositoryCheck
+    let repository: Repository
+    let objects: ObjectDatabase
     private let checker: ObjectChecker
-    private let report: (RepositoryFinding) -> Void
-    private var graph: ObjectGraph
+    let report: (RepositoryFinding) -> Void
+    var graph: ObjectGraph
     /// Objects that are reached but not looked at yet.
     private var pending: [Int] = []
-    private(set) var verdict: RepositoryVerdict = []
+    var verdict: RepositoryVerdict = []
     /// Blobs that some tree calls `.gitmodules`.
     private var submodules: Set<ObjectID> = []
     /// False where there was nothing to begin from: then nothing counts as unreachable.
-    private var hasRoots = false
+    var hasRoots = false
 
     init(
         _ options: RepositoryCheck, _ repository: Repository,
@@ -44,7 +44,9 @@ struct CheckRun {
             guard options.isFull else { continue }
             for path in store.packPaths {
                 do throws(StoreError) {
-                    _ = try PackVerifier(path, objects.format).verify()
+                    for entry in try PackVerifier(path, objects.format).verify() {
+                        graph.setStoredKind(entry.kind, graph.number(of: entry.oid))
+                    }
                 } catch {
                     try refuse(error, .packs)
                 }
@@ -53,7 +55,7 @@ struct CheckRun {
     }
 
     /// Tells of damage; what is no damage is thrown on.
-    private mutating func refuse(
+    mutating func refuse(
         _ error: StoreError, _ kind: RepositoryVerdict
     ) throws(StoreError) {
         guard error.code != .system, error.code != .cancelled else { throw error }
@@ -61,89 +63,9 @@ struct CheckRun {
         verdict.insert(kind)
     }
 
-    // MARK: Where to begin
-
-    mutating func begin() throws(StoreError) {
-        if let heads = options.heads {
-            for oid in heads { beginAt(oid, "\(oid)") }
-        } else {
-            try beginAtRefs()
-        }
-        for root in options.extraRoots {
-            let number = graph.number(of: root.oid)
-            if !graph.has(.present, number) { graph.setKind(root.kind, number) }
-            graph.set(.used, number)
-            reach(number)
-        }
-        for oid in options.cachedTrees {
-            let number = graph.number(of: oid)
-            if graph.has(.present, number) {
-                graph.set(.used, number)
-                reach(number)
-            } else {
-                report(.unusable("\(oid): invalid sha1 pointer in cache-tree"))
-                verdict.insert(.refs)
-            }
-        }
-    }
-
-    private mutating func beginAtRefs() throws(StoreError) {
-        try beginAtHead()
-        let refs = try repository.refs.list(prefix: "refs/", peeling: false) { broken in
-            report(.unusable(broken.reason))
-        }
-        for ref in refs { beginAt(ref.oid, "\(ref.name)", isBranch: ref.name.isBranch) }
-        if !hasRoots { report(.noRefs) }
-        if options.usesReflogs {
-            for name in [RefName.head] + refs.map(\.name) { try beginAtReflog(name) }
-        }
-    }
-
-    private mutating func beginAtHead() throws(StoreError) {
-        do throws(StoreError) {
-            if let head = try repository.refs.resolve(.head) { return beginAt(head.oid, "HEAD") }
-            if case .symbolic(let branch) = try repository.refs.read(.head) {
-                report(.unbornHead(branch))
-            }
-        } catch {
-            try refuse(error, .connectivity)
-        }
-    }
-
-    private mutating func beginAt(_ oid: ObjectID, _ name: String, isBranch: Bool = false) {
-        hasRoots = true
-        let number = graph.number(of: oid)
-        guard graph.has(.present, number) else {
-            report(.unusable("\(name): invalid sha1 pointer \(oid)"))
-            verdict.insert(.connectivity)
-            return
-        }
-        if isBranch, let header = try? objects.header(oid), header.kind != .commit {
-            report(.unusable("\(name): not a commit"))
-            verdict.insert(.refs)
-        }
-        graph.set(.used, number)
-        reach(number)
-    }
-
-    private mutating func beginAtReflog(_ name: RefName) throws(StoreError) {
-        for entry in try repository.refs.reflog(name) {
-            for oid in [entry.old, entry.new] where !oid.isZero {
-                let number = graph.number(of: oid)
-                guard graph.has(.present, number) else {
-                    report(.unusable("\(name): invalid reflog entry \(oid)"))
-                    verdict.insert(.connectivity)
-                    continue
-                }
-                graph.set(.used, number)
-                reach(number)
-            }
-        }
-    }
-
     // MARK: The walk
 
-    private mutating func reach(_ number: Int) {
+    mutating func reach(_ number: Int) {
         guard !graph.has(.reachable, number) else { return }
         graph.set(.reachable, number)
         pending.append(number)
@@ -170,11 +92,8 @@ struct CheckRun {
         let oid = graph.oids[number]
         let object: GitObject
         do throws(StoreError) {
-            let kind = try objects.header(oid).kind
-            if let expected = graph.kind(number), expected != kind {
-                report(.unusable("object \(oid) is a \(kind.name), not a \(expected.name)"))
-                verdict.insert(.objects)
-            }
+            let kind = try storedKind(number)
+            if let expected = graph.kind(number) { tellOfKind(oid, kind, expected) }
             graph.setKind(kind, number)
             // What a blob holds was checked with its file or its pack.
             if kind == .blob { return }
@@ -186,6 +105,21 @@ struct CheckRun {
         }
         let isSound = check(oid, object)
         try follow(oid, object, number, isReachable, isSound: isSound)
+    }
+
+    /// What the object is. A pack that has been read through has told it already: to look for it in the
+    /// pack takes a walk down all the deltas that the object is made with.
+    func storedKind(_ number: Int) throws(StoreError) -> ObjectKind {
+        if let kind = graph.storedKind(number) { return kind }
+        return try objects.header(graph.oids[number]).kind
+    }
+
+    private mutating func tellOfKind(
+        _ oid: ObjectID, _ kind: ObjectKind, _ expected: ObjectKind
+    ) {
+        guard kind != expected else { return }
+        report(.unusable("object \(oid) is a \(kind.name), not a \(expected.name)"))
+        verdict.insert(.objects)
     }
 
     /// False where an error was told of.
@@ -238,7 +172,12 @@ struct CheckRun {
     ) throws(StoreError) {
         let target = graph.number(of: link.target)
         graph.set(.used, target)
-        if graph.kind(target) == nil { graph.setKind(link.kind, target) }
+        if graph.kind(target) == nil {
+            graph.setKind(link.kind, target)
+        } else if graph.kind(target) != link.kind, let kind = try? storedKind(target) {
+            // What the first link calls it is held against it when it is visited.
+            tellOfKind(link.target, kind, link.kind)
+        }
         guard isReachable, !graph.has(.reachable, target) else { return }
         reach(target)
         if !graph.has(.present, target), try !objects.contains(link.target) {
@@ -274,8 +213,4 @@ struct CheckRun {
             }
         }
     }
-}
-
-extension RefName {
-    fileprivate var isBranch: Bool { bytes.hasPrefix("refs/heads/") }
 }

@@ -51,11 +51,13 @@ struct ObjectGraph {
     private var numbers: [ObjectID: Int32] = [:]
     private var marks: [Marks]
     private var kinds: [ObjectKind?]
+    private var storedKinds: [ObjectKind?]
 
     init(_ oids: [ObjectID]) {
         self.oids = oids
         marks = Array(repeating: .present, count: oids.count)
         kinds = Array(repeating: nil, count: oids.count)
+        storedKinds = kinds
         numbers.reserveCapacity(oids.count)
         for (number, oid) in oids.enumerated() {
             numbers[oid] = Int32(truncatingIfNeeded: number)
@@ -71,6 +73,7 @@ struct ObjectGraph {
         oids.append(oid)
         marks.append([])
         kinds.append(nil)
+        storedKinds.append(nil)
         return oids.count - 1
     }
 
@@ -84,4 +87,9 @@ struct ObjectGraph {
     func kind(_ number: Int) -> ObjectKind? { kinds[number] }
 
     mutating func setKind(_ kind: ObjectKind, _ number: Int) { kinds[number] = kind }
+
+    /// What it is by what its pack holds, where that has been found out.
+    func storedKind(_ number: Int) -> ObjectKind? { storedKinds[number] }
+
+    mutating func setStoredKind(_ kind: ObjectKind, _ number: Int) { storedKinds[number] = kind }
 }
