@@ -9,7 +9,7 @@
 # arguments: those named in APUS_BENCH_REPOS (parted by spaces), else this project's own.
 #   APUS_BENCH_ROUNDS   how often each is run by each (5)
 #   APUS_BENCH_ROWS     which to measure: of index-pack, replay, replay-bare, serve, cat-file and
-#                       checkout (all)
+#                       checkout (all but replay-bare)
 #   APUS_BENCH_KERNELS  SHA-1 kernels; index-pack is measured once more with each of them
 #
 # Scratch is on a tmpfs, unless TMPDIR says where.
@@ -19,7 +19,7 @@ in_memory=yes
 . "$(dirname "${BASH_SOURCE[0]}")/serving.sh"
 
 rounds=${APUS_BENCH_ROUNDS:-5}
-read -r -a rows <<<"${APUS_BENCH_ROWS:-index-pack replay replay-bare serve cat-file checkout}"
+read -r -a rows <<<"${APUS_BENCH_ROWS:-index-pack replay serve cat-file checkout}"
 read -r -a kernels <<<"${APUS_BENCH_KERNELS:-}"
 repositories=("$@")
 ((${#repositories[@]})) || read -r -a repositories <<<"${APUS_BENCH_REPOS:-$project}"
