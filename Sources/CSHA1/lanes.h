@@ -52,7 +52,10 @@ INLINE uint32_t constant(unsigned quarter) {
 }
 
 INLINE state step(state s, unsigned quarter, vec word) {
-    vec a = rotate(s.a, 5) + mix(quarter, s.b, s.c, s.d) + (s.e + (word + constant(quarter)));
+    // In this order only the last sum waits for the step before.
+    vec a = s.e + (word + constant(quarter));
+    a += mix(quarter, s.b, s.c, s.d);
+    a += rotate(s.a, 5);
     return (state){a, s.a, rotate(s.b, 30), s.c, s.d};
 }
 
@@ -113,7 +116,7 @@ INLINE vec LANES_NAME(refute)(vec refuted, vec x, int bit, int differ, uint32_t 
 
 /// The vectors that no row of the table refutes, but for late ones.
 INLINE vec unrefuted(const vec w[80]) {
-    vec refuted = {0};
+    vec refuted[2] = {{0}};  // two, so that a row need not wait for the one before
     UNROLL for (int i = 0; i < RELATION_STEPS; i++) {
         const int t = RELATION_LAST_STEP - i;
         UNROLL for (int r = 0; r < RELATIONS; r++) {
@@ -123,11 +126,11 @@ INLINE vec unrefuted(const vec w[80]) {
             vec other = w[t + relation->gap];
             const int turn = (32 + relation->low - relation->high) % 32;
             if (turn != 0) other = rotate(other, turn);
-            refuted = LANES_REFUTE(refuted, w[t] ^ other, relation->low, relation->differ,
-                                   relation->refutes[i]);
+            refuted[i % 2] = LANES_REFUTE(refuted[i % 2], w[t] ^ other, relation->low,
+                                          relation->differ, relation->refutes[i]);
         }
     }
-    return ~refuted;
+    return ~(refuted[0] | refuted[1]);
 }
 
 /// Whether a late row refutes the vector in this lane.
@@ -177,47 +180,61 @@ LANES_TARGET static void LANES_NAME(confirm)(csha1_lanes *lanes, csha1_suspects 
     suspects->count = 0;
 }
 
+/// A block of each lane, after it was hashed.
+typedef struct {
+    vec w[80];
+    state before, after;  // the chaining values around it
+    const uint8_t *blocks[LANES];
+    vec met;         // the vectors that no row refutes, but for late ones
+    uint32_t found;  // a bit for each lane that has any
+} hashed;
+
 /// Out of the way of the loop: looks closer at the lanes that met the conditions of a vector.
-LANES_TARGET __attribute__((noinline)) static void LANES_NAME(suspect)(
-    csha1_lanes *lanes, uint32_t found, const vec *met, const vec *w, const uint8_t *const *blocks,
-    const state *before, const state *after) {
-    uint32_t old[5][CSHA1_LANES], new[5][CSHA1_LANES];
-    store_state(old, *before);
-    store_state(new, *after);
-    for (found &= ~lanes->idle; found != 0; found &= found - 1) {
+LANES_TARGET __attribute__((noinline)) static void LANES_NAME(suspect)(csha1_lanes *lanes,
+                                                                      const hashed *last) {
+    uint32_t before[5][CSHA1_LANES], after[5][CSHA1_LANES];
+    store_state(before, last->before);
+    store_state(after, last->after);
+    for (uint32_t found = last->found & ~lanes->idle; found != 0; found &= found - 1) {
         const unsigned lane = (unsigned)__builtin_ctz(found);
         uint32_t chaining[2][5];
         for (int word = 0; word < 5; word++) {
-            chaining[0][word] = old[word][lane];
-            chaining[1][word] = new[word][lane];
+            chaining[0][word] = before[word][lane];
+            chaining[1][word] = after[word][lane];
         }
-        for (uint32_t vectors = (*met)[lane]; vectors != 0; vectors &= vectors - 1) {
+        for (uint32_t vectors = last->met[lane]; vectors != 0; vectors &= vectors - 1) {
             const unsigned vector = (unsigned)__builtin_ctz(vectors);
-            if (refuted_late(w, lane, vector)) continue;
-            csha1_lanes_suspect(lanes, lanes->message[lane], vector, blocks[lane], chaining[0],
-                                chaining[1]);
+            if (refuted_late(last->w, lane, vector)) continue;
+            csha1_lanes_suspect(lanes, lanes->message[lane], vector, last->blocks[lane],
+                                chaining[0], chaining[1]);
         }
     }
 }
 
 LANES_TARGET static void LANES_NAME(hash)(csha1_lanes *lanes, size_t count) {
+    hashed turns[2];
+    turns[0].found = turns[1].found = 0;
     const uint8_t *blocks[LANES];
     memcpy(blocks, lanes->next, sizeof blocks);
     state after = load_state(lanes->state);
     for (; count > 0; count--) {
-        const state before = after;
-        vec w[80];
-        load_blocks(w, blocks);
+        hashed *now = &turns[count % 2], *last = &turns[1 - count % 2];
+        memcpy(now->blocks, blocks, sizeof blocks);
+        now->before = after;
+        load_blocks(now->w, blocks);
         UNROLL for (int t = 0; t < 80; t++) {
-            if (t >= 16) w[t] = expanded(w, t);
-            after = step(after, (unsigned)t / 20, w[t]);
+            if (t >= 16) now->w[t] = expanded(now->w, t);
+            after = step(after, (unsigned)t / 20, now->w[t]);
         }
-        after = sum(after, before);
-        const vec met = unrefuted(w);
-        const uint32_t found = LANES_NONZERO(met);
-        if (found != 0) LANES_NAME(suspect)(lanes, found, &met, w, blocks, &before, &after);
+        after = now->after = sum(after, now->before);
+        // No processor foresees where suspects are. Asked with the next block's steps under way, it
+        // has work while it takes a wrong guess back.
+        if (last->found != 0) LANES_NAME(suspect)(lanes, last);
+        now->met = unrefuted(now->w);
+        now->found = LANES_NONZERO(now->met);
         UNROLL for (int lane = 0; lane < LANES; lane++) blocks[lane] += CSHA1_BLOCK;
     }
+    if (turns[1].found != 0) LANES_NAME(suspect)(lanes, &turns[1]);
     store_state(lanes->state, after);
     memcpy(lanes->next, blocks, sizeof blocks);
 }
