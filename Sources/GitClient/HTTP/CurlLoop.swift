@@ -45,6 +45,12 @@ private final class CurlThread: @unchecked Sendable {
     /// Nil where libcurl or the system has no room for another.
     static func start() -> CurlThread? {
         guard globalInitialization == CURLE_OK, let multi = curl_multi_init() else { return nil }
+        // Where there was no descriptor for it, libcurl goes without what wakes it, and says so only here:
+        // every command would wait for the thread to look up by itself.
+        guard curl_multi_wakeup(multi) == CURLM_OK else {
+            curl_multi_cleanup(multi)
+            return nil
+        }
         let loop = CurlThread(multi)
         do throws(StoreError) {
             try SystemThread { loop.run() }.detach()

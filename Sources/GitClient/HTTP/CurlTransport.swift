@@ -30,7 +30,8 @@ public final class CurlTransport: HTTPTransport {
             return loop
         }
         guard let running else {
-            throw ClientError(.system, "could not start libcurl: out of memory or threads")
+            throw ClientError(
+                .system, "could not start libcurl: out of memory, threads or file descriptors")
         }
         return running
     }
