@@ -248,14 +248,28 @@ import Testing
         close(ends[0])
         let objects = scratch(".git/objects")
         let start = ContinuousClock.now
-        while try TreeListing(of: objects).entries.keys.allSatisfy({ !$0.contains("tmp_") }) {
+        // Until it listens for signals, one ends it as any other program.
+        while try !holdsTemporaryFile(objects) || !catches(signal, child.id) {
             try #require(ContinuousClock.now - start < .seconds(20))
             usleep(10_000)
         }
-        // Until it listens for signals, one ends it as any other program.
-        usleep(300_000)
         child.send(signal)
         #expect(try child.wait().exit == .signal(signal))
         #expect(try TreeListing(of: objects).entries.keys.sorted() == ["info", "pack"])
+    }
+
+    private func holdsTemporaryFile(_ folder: String) throws -> Bool {
+        try TreeListing(of: folder).entries.keys.contains { $0.contains("tmp_") }
+    }
+
+    /// Whether a process handles a signal; where the system does not tell, it has had the time to.
+    private func catches(_ signal: Int32, _ process: Int32) -> Bool {
+        guard let status = readFile("/proc/\(process)/status") else {
+            usleep(300_000)
+            return true
+        }
+        let lines = String(decoding: status, as: UTF8.self).split(separator: "\n")
+        let mask = lines.first { $0.hasPrefix("SigCgt:") }?.split(separator: "\t").last
+        return UInt64(mask ?? "", radix: 16).map { $0 >> (signal - 1) & 1 == 1 } ?? false
     }
 }

@@ -62,7 +62,11 @@ import Testing
         try scratch.write("victim/precious", "Precious\n".utf8)
         let url = try Fixture.named("heavy").url("slow")
         let clone = try ChildProcess(Apus.path, ["clone", url, "copy"], directory: scratch.path)
-        for _ in 0 ..< 2000 where !exists(scratch("copy/.git/objects")) { usleep(10_000) }
+        // From when the pack comes until it is here, nothing else is written below the folder.
+        let packs = scratch("copy/.git/objects/pack")
+        for _ in 0 ..< 2000 where try !exists(packs) || TreeListing(of: packs).entries.isEmpty {
+            usleep(10_000)
+        }
         #expect(rename(scratch("copy"), scratch("away")) == 0)
         #expect(symlink("victim", scratch("copy")) == 0)
         clone.send(SIGTERM)
