@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// `apus fsck` says of malformed objects what `git fsck` says, message by message.
-@Suite(.timeLimit(.minutes(5))) struct CommandFsckTests {
+@Suite(.timeLimit(.minutes(10))) struct CommandFsckTests {
     private static let setUp = #"""
         set -e
         git init -q -b main .

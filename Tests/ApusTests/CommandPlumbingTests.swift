@@ -8,7 +8,7 @@ import Testing
 #endif
 
 /// What commands take from where they stand, from standard input and from the environment, beside git's.
-@Suite(.timeLimit(.minutes(5))) struct CommandPlumbingTests {
+@Suite(.timeLimit(.minutes(10))) struct CommandPlumbingTests {
     /// Two repositories made alike, with folders, names that need quotes, tags and a remote's refs.
     private func pair() throws -> CommandPair {
         let pair = try CommandPair()
