@@ -130,14 +130,32 @@ public struct ObjectID: Hashable, Sendable {
 
     /// The id in lower-case hex, as bytes.
     public var hexBytes: [UInt8] {
-        let raw = rawBytes
-        return Array(unsafeUninitializedCapacity: raw.count * 2) { buffer, count in
-            for (index, byte) in raw.enumerated() {
-                buffer[index * 2] = Self.hexDigit(byte >> 4)
-                buffer[index * 2 + 1] = Self.hexDigit(byte & 15)
-            }
-            count = raw.count * 2
-        }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(format.hexCount)
+        appendHex(to: &bytes)
+        return bytes
+    }
+
+    /// Appends the id in lower-case hex.
+    public func appendHex(to bytes: inout [UInt8]) {
+        let digits = (
+            Self.digits(words.0 >> 32), Self.digits(words.0), Self.digits(words.1 >> 32),
+            Self.digits(words.1), Self.digits(words.2 >> 32), Self.digits(words.2),
+            Self.digits(words.3 >> 32), Self.digits(words.3)
+        )
+        withUnsafeBytes(of: digits) { bytes.append(contentsOf: $0.prefix(format.hexCount)) }
+    }
+
+    /// The lower four bytes of `word` as eight hex digits, the first of them first in memory.
+    private static func digits(_ word: UInt64) -> UInt64 {
+        // A nibble to a byte, in three steps.
+        var nibbles = word & 0xffff_ffff
+        nibbles = (nibbles << 16 | nibbles) & 0x0000_ffff_0000_ffff
+        nibbles = (nibbles << 8 | nibbles) & 0x00ff_00ff_00ff_00ff
+        nibbles = (nibbles << 4 | nibbles) & 0x0f0f_0f0f_0f0f_0f0f
+        // 1 in each byte that is to be a letter.
+        let letters = (nibbles &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+        return (nibbles &+ 0x3030_3030_3030_3030 &+ letters &* 0x27).bigEndian
     }
 
     /// The id in lower-case hex.
@@ -150,10 +168,6 @@ public struct ObjectID: Hashable, Sendable {
         case 0x41 ... 0x46: ascii &- 0x41 &+ 10
         default: nil
         }
-    }
-
-    private static func hexDigit(_ value: UInt8) -> UInt8 {
-        value < 10 ? value &+ 0x30 : value &+ 0x57
     }
 
     @inlinable public static func == (a: ObjectID, b: ObjectID) -> Bool {

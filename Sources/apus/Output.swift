@@ -16,6 +16,8 @@ import GitStore
 final class Output {
     private var buffer: [UInt8] = []
     private var failure: Failure?
+    /// Whether all that is written from now on is lost; ``flush()`` says why.
+    var hasFailed: Bool { failure != nil }
     private static let limit = 1 << 16
 
     init() { buffer.reserveCapacity(Self.limit) }
@@ -30,8 +32,8 @@ final class Output {
     }
 
     func write(_ bytes: UnsafeRawBufferPointer) {
-        drain()
-        send(bytes)
+        if buffer.count + bytes.count > Self.limit { drain() }
+        if bytes.count >= Self.limit { send(bytes) } else { buffer.append(contentsOf: bytes) }
     }
 
     func write(_ text: ByteString) { write(text.bytes) }

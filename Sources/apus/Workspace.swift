@@ -86,6 +86,7 @@ extension Invocation {
         } else {
             repository = try Repository.discover(from: ".", overrides: overrides)
         }
+        repository.objects.tellOfFaults { writeError("error: \($0)\n") }
         let top = try workTree(of: repository)
         return Workspace(repository: repository, workTree: top, prefix: Self.prefix(in: top))
     }

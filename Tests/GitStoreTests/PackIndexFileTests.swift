@@ -95,9 +95,9 @@ import Testing
             #expect(index.row(of: oid(blob: "not \(row)")) == nil)
         }
         #expect(index.row(of: .zero(.sha1)) == nil)
-        #expect(index.firstRow(notBefore: .zero(.sha1)) == 0)
+        #expect(index.oids.firstRow(notBefore: .zero(.sha1)) == 0)
         let highest = try #require(ObjectID(hex: String(repeating: "f", count: 40)))
-        #expect(index.firstRow(notBefore: highest) == 2_000)
+        #expect(index.oids.firstRow(notBefore: highest) == 2_000)
     }
 
     // MARK: Wrong files

@@ -18,52 +18,86 @@ public struct ObjectFields: Sendable {
         case rest
     }
 
-    private let template: FormatTemplate
-    private let fields: Set<Field>
+    private enum Piece: Sendable {
+        case literal([UInt8])
+        case field(Field)
+    }
+
+    private let pieces: [Piece]
+    /// Whether a line of input is a name and something more.
+    public let usesRest: Bool
+    /// Whether an object's kind or size is asked for.
+    public let usesHeader: Bool
+    private let usesStorage: Bool
 
     /// What `--batch` and `--batch-check` print of each object unless told otherwise.
     public static let standard: ByteString = "%(objectname) %(objecttype) %(objectsize)"
 
     /// - Throws: ``StoreError/Code/invalid`` for an unknown field.
     public init(_ format: ByteString) throws(StoreError) {
+        let template: FormatTemplate
         do throws(ParseError) {
             template = try FormatTemplate(format)
         } catch {
             let tail = format.dropFirst(Int(clamping: error.offset))
             throw StoreError(.invalid, "format element '\(tail)' does not end in ')'")
         }
+        var pieces: [Piece] = []
         var fields: Set<Field> = []
-        for name in template.fields {
-            guard let field = Field(rawValue: name) else {
-                throw StoreError(.invalid, "unknown format element: \(ByteString(name))")
+        for piece in template.pieces {
+            switch piece {
+            case .literal(let bytes): pieces.append(.literal(bytes))
+            case .field(let name):
+                guard let field = Field(rawValue: name) else {
+                    throw StoreError(.invalid, "unknown format element: \(ByteString(name))")
+                }
+                pieces.append(.field(field))
+                fields.insert(field)
             }
-            fields.insert(field)
         }
-        self.fields = fields
+        self.pieces = pieces
+        usesRest = fields.contains(.rest)
+        usesHeader = fields.contains(.type) || fields.contains(.size)
+        usesStorage = fields.contains(.diskSize) || fields.contains(.deltaBase)
     }
 
-    /// Whether a line of input is a name and something more.
-    public var usesRest: Bool { fields.contains(.rest) }
-
-    /// The line for one object, without its end.
+    /// Appends the line for one object, without its end.
     ///
-    /// - Throws: ``StoreError/Code/notFound`` where the object is not there.
-    public func text(
-        _ oid: ObjectID, rest: ByteString, in objects: ObjectDatabase
-    ) throws(StoreError) -> ByteString {
-        let header = try objects.header(oid)
-        let needsStorage = fields.contains(.diskSize) || fields.contains(.deltaBase)
-        let storage = needsStorage ? try objects.storage(oid) : (size: 0, deltaBase: nil)
-        return template.expanded { name in
-            switch Field(rawValue: name) {
-            case .name: ByteString(oid.hexBytes)
-            case .type: ByteString(header.kind.name)
-            case .size: ByteString("\(header.size)")
-            case .diskSize: ByteString("\(storage.size)")
-            case .deltaBase: ByteString((storage.deltaBase ?? .zero(oid.format)).hexBytes)
-            case .rest: rest
-            case nil: ""
+    /// - Parameter header: the object's kind and size, where they are known.
+    /// - Throws: ``StoreError/Code/notFound`` where the object is not there; nothing is appended then.
+    package func append(
+        _ object: borrowing StoredObject, _ header: (kind: ObjectKind, size: UInt64)? = nil,
+        rest: ByteString, to line: inout [UInt8]
+    ) throws(StoreError) {
+        var header = header
+        if header == nil, usesHeader { header = try object.header() }
+        let storage = usesStorage ? try object.storage() : (size: 0, deltaBase: nil)
+        for piece in pieces {
+            switch piece {
+            case .literal(let bytes): line += bytes
+            case .field(.name): object.oid.appendHex(to: &line)
+            case .field(.type): if let header { line += header.kind.name.utf8 }
+            case .field(.size): if let header { line.append(decimal: header.size) }
+            case .field(.diskSize): line.append(decimal: storage.size)
+            case .field(.deltaBase):
+                (storage.deltaBase ?? .zero(object.oid.format)).appendHex(to: &line)
+            case .field(.rest): line += rest.bytes
             }
+        }
+    }
+}
+
+extension [UInt8] {
+    fileprivate mutating func append(decimal number: UInt64) {
+        var digits: (UInt64, UInt64, UInt32) = (0, 0, 0)
+        Swift.withUnsafeMutableBytes(of: &digits) { digits in
+            var (rest, start) = (number, digits.count)
+            repeat {
+                start -= 1
+                digits[start] = UInt8(truncatingIfNeeded: rest % 10) + 0x30
+                rest /= 10
+            } while rest > 0
+            append(contentsOf: digits[start...])
         }
     }
 }

@@ -1,5 +1,4 @@
 public import GitCore
-import Synchronization
 
 /// The objects of a repository: packs, loose objects, and those of the stores that it borrows from
 /// (`objects/info/alternates`).
@@ -8,40 +7,78 @@ public final class ObjectDatabase: Sendable {
     /// The `objects` directory.
     public let directory: ByteString
 
+    /// What the configuration says of reading.
+    public struct Settings: Sendable {
+        /// core.multiPackIndex: whether an index of many packs is used where there is one.
+        public var usesMultiPackIndex = true
+        /// core.deltaBaseCacheLimit: bytes of objects held to rebuild others from.
+        public var deltaBaseCacheLimit = 96 << 20
+
+        public init() {}
+
+        init(_ config: Config) throws(StoreError) {
+            if let value = try config.bool("core.multipackindex") { usesMultiPackIndex = value }
+            if let value = try config.int("core.deltabasecachelimit") {
+                deltaBaseCacheLimit = value
+            }
+        }
+    }
+
+    let settings: Settings
     let loose: LooseStore
-    private let cache: DeltaBaseCache
-    private let openPacks: OpenPacks
-    private let packs = Mutex<[Pack]>([])
-    private let alternates: [ObjectDatabase]
+    let packs: PackDirectory
+    private let faults: FaultLog
+    private let tools: ToolShelf
+    let alternates: [ObjectDatabase]
 
     /// Stores that may borrow from one another in a row, as in Git; and all of them together.
     private static let alternateDepth = 5
     private static let maximumAlternates = 256
-    /// Bytes of objects held as bases of deltas.
-    private static let cacheBudget = 64 << 20
 
     /// Opens the store in an `objects` directory.
     public convenience init(
-        objectsDirectory: ByteString, format: ObjectFormat
+        objectsDirectory: ByteString, format: ObjectFormat, settings: Settings = Settings()
     ) throws(StoreError) {
-        let cache = DeltaBaseCache(budget: Self.cacheBudget)
-        let open = OpenPacks()
+        let shared = Shared(settings)
         let alternates = try Self.allAlternates(objectsDirectory)
-            .map { path throws(StoreError) in try ObjectDatabase(path, format, cache, open, []) }
-        try self.init(objectsDirectory, format, cache, open, alternates)
+            .map { path throws(StoreError) in try ObjectDatabase(path, format, shared, []) }
+        try self.init(objectsDirectory, format, shared, alternates)
+    }
+
+    /// What a store and those that it borrows from have in common.
+    private struct Shared {
+        let settings: Settings
+        let openPacks = OpenPacks()
+        let faults = FaultLog()
+        let tools: ToolShelf
+
+        init(_ settings: Settings) {
+            self.settings = settings
+            tools = ToolShelf(DeltaBaseCache(budget: settings.deltaBaseCacheLimit))
+        }
     }
 
     private init(
-        _ directory: ByteString, _ format: ObjectFormat, _ cache: DeltaBaseCache,
-        _ openPacks: OpenPacks, _ alternates: [ObjectDatabase]
+        _ directory: ByteString, _ format: ObjectFormat, _ shared: Shared,
+        _ alternates: [ObjectDatabase]
     ) throws(StoreError) {
         self.directory = directory
         self.format = format
-        self.cache = cache
-        self.openPacks = openPacks
-        loose = LooseStore(directory: directory, format: format)
         self.alternates = alternates
+        settings = shared.settings
+        faults = shared.faults
+        tools = shared.tools
+        loose = LooseStore(directory: directory, format: format)
+        packs = PackDirectory(
+            directory / "pack", format, usesMultiPackIndex: settings.usesMultiPackIndex,
+            shared.openPacks, shared.faults)
         try refresh()
+    }
+
+    /// Has `report` told of packs and indexes that cannot be used, and so are passed over: of those found
+    /// by now, and of each that is found later, on whatever thread finds it.
+    public func tellOfFaults(_ report: @escaping @Sendable (StoreError) -> Void) {
+        faults.tell(report)
     }
 
     /// Every store that this one borrows from, at first or second hand, once each.
@@ -73,7 +110,7 @@ public final class ObjectDatabase: Sendable {
     var stores: [ObjectDatabase] { [self] + alternates }
 
     /// The paths of this store's own packs, without an ending.
-    var packPaths: [ByteString] { packs.withLock { $0.map { $0.path.dropLast(5) } }.sorted() }
+    var packPaths: [ByteString] { packs.listing.paths }
 
     private static func alternatePaths(_ directory: ByteString) throws(StoreError) -> [ByteString] {
         let file = directory / "info/alternates"
@@ -84,74 +121,112 @@ public final class ObjectDatabase: Sendable {
     }
 
     /// Looks for packs that are new, and lets go of those that are gone.
-    public func refresh() throws(StoreError) {
-        let folder = directory / "pack"
-        let names = try Self.ifThere { () throws(StoreError) in try FileSystem.list(folder) } ?? []
-        let known = packs.withLock { Dictionary(uniqueKeysWithValues: $0.map { ($0.path, $0) }) }
-        var found: [Pack] = []
-        for name in names.sorted() where name.hasPrefix("pack-") && name.hasSuffix(".idx") {
-            let base = folder / name.dropLast(4)
-            if let pack = known[base + ".pack"] {
-                found.append(pack)
-            } else if FileSystem.exists(base + ".pack") {
-                let pack = try Self.ifThere { () throws(StoreError) in
-                    try Pack(base, format, cache: cache, open: openPacks)
-                }
-                if let pack { found.append(pack) }
-            }
-        }
-        packs.withLock { [found] in $0 = found }
-        for alternate in alternates { try alternate.refresh() }
-    }
+    public func refresh() throws(StoreError) { _ = try refreshIfChanged() }
 
-    /// nil where what `body` opens is not there: other processes repack at any time.
-    private static func ifThere<Result>(
-        _ body: () throws(StoreError) -> Result
-    ) throws(StoreError) -> Result? {
-        do throws(StoreError) { return try body() } catch  where error.code == .notFound {
-            return nil
-        }
+    /// Says whether anything may have changed.
+    private func refreshIfChanged() throws(StoreError) -> Bool {
+        var isChanged = false
+        for store in stores where try store.packs.refresh() { isChanged = true }
+        // They may hold files open that are gone.
+        if isChanged { tools.clear() }
+        return isChanged
     }
 
     // MARK: Finding
 
-    private enum Place {
-        case packed(Pack, row: Int)
-        case loose(LooseStore)
+    /// A copy of an object.
+    enum Place {
+        case packed(Pack, offset: UInt64)
+        /// - Parameter number: of the store; see ``Place/source``.
+        case loose(LooseStore, number: Int)
+
+        /// What tells it from other copies of the same object.
+        var source: UInt64 {
+            switch self {
+            case .packed(let pack, _): pack.number
+            case .loose(_, let number): .max - UInt64(number)
+            }
+        }
     }
 
-    private func find(_ oid: ObjectID) throws(StoreError) -> Place? {
-        if let place = findHere(oid) { return place }
-        for alternate in alternates {
-            if let place = try alternate.find(oid) { return place }
+    /// - Parameter tried: sources of copies that are not wanted.
+    private func find(
+        _ oid: ObjectID, besides tried: [UInt64] = []
+    ) throws(StoreError) -> Place? {
+        guard oid.format == format else { return nil }
+        if let place = try findHere(oid, 0, tried) { return place }
+        for (number, store) in alternates.enumerated() {
+            if let place = try store.findHere(oid, number + 1, tried) { return place }
         }
         return nil
     }
 
-    private func findHere(_ oid: ObjectID) -> Place? {
-        guard oid.format == format else { return nil }
-        let packed: Place? = packs.withLock { packs in
-            for (number, pack) in packs.enumerated() {
-                guard let row = pack.index.row(of: oid) else { continue }
-                // The next object is likely to be in the same pack.
-                if number > 0 { packs.swapAt(0, number) }
-                return .packed(pack, row: row)
-            }
-            return nil
+    private func findHere(
+        _ oid: ObjectID, _ number: Int, _ tried: [UInt64]
+    ) throws(StoreError) -> Place? {
+        if let (pack, offset) = try packs.find(oid, besides: tried) {
+            return .packed(pack, offset: offset)
         }
-        if let packed { return packed }
-        return loose.contains(oid) ? .loose(loose) : nil
+        let place = Place.loose(loose, number: number)
+        return !tried.contains(place.source) && loose.contains(oid) ? place : nil
     }
 
-    /// Gives `body` the place of the object, which says nil where the object is there no more. Looks
-    /// again for new packs before it gives up: another process may have repacked.
-    private func at<Result>(
-        _ oid: ObjectID, _ body: (Place) throws(StoreError) -> Result?
+    /// Gives `body` a copy of the object; another one where it says nil because that is gone, or finds
+    /// it corrupt or beyond a limit. Looks for new packs before it gives up: another process may have repacked.
+    ///
+    /// - Parameters:
+    ///   - first: a copy to begin with.
+    ///   - mine: tools of the calling thread; else some are lent.
+    func at<Result>(
+        _ oid: ObjectID, first: Place? = nil, _ mine: ReadingTools? = nil,
+        _ body: (Place, ReadingTools) throws(StoreError) -> Result?
     ) throws(StoreError) -> Result {
-        if let place = try find(oid), let result = try body(place) { return result }
-        try refresh()
-        if let place = try find(oid), let result = try body(place) { return result }
-        throw StoreError(.notFound, "object \(oid) is not in the repository")
+        let tools = mine ?? self.tools.take()
+        defer { if mine == nil { self.tools.give(tools) } }
+        func attempt(_ place: Place) throws(StoreError) -> Result? { try body(place, tools) }
+        var failure: StoreError?
+        if let found = try tryCopies(of: oid, first, &failure, attempt) { return found }
+        if try refreshIfChanged(), let found = try tryCopies(of: oid, nil, &failure, attempt) {
+            return found
+        }
+        if let failure { throw failure }
+        throw missing(oid)
+    }
+
+    private func tryCopies<Result>(
+        of oid: ObjectID, _ first: Place?, _ failure: inout StoreError?,
+        _ body: (Place) throws(StoreError) -> Result?
+    ) throws(StoreError) -> Result? {
+        var tried: [UInt64] = []
+        var next = if let first { first } else { try find(oid) }
+        while let place = next {
+            do throws(StoreError) {
+                if let result = try body(place) { return result }
+            } catch {
+                switch error.code {
+                case .notFound: break  // The file is gone, which is no damage.
+                case .corrupt, .limit: failure = failure ?? error
+                default: throw error
+                }
+            }
+            if try !wasMisled(oid, to: place) { tried.append(place.source) }
+            next = try find(oid, besides: tried)
+        }
+        return nil
+    }
+
+    /// Whether an index had a wrong place for the object, and is used no more.
+    private func wasMisled(_ oid: ObjectID, to place: Place) throws(StoreError) -> Bool {
+        guard case .packed(let pack, let offset) = place else { return false }
+        for store in stores where try store.packs.wasMisled(oid, to: pack, offset) { return true }
+        return false
+    }
+
+    private func missing(_ oid: ObjectID) -> StoreError {
+        let fault = faults.first
+        let reason = fault.map { "; what is here is damaged: \($0)" } ?? ""
+        return StoreError(
+            .notFound, "object \(oid) is not in the repository\(reason)", cause: fault)
     }
 
     /// Whether the object is here, as far as is known since the last ``refresh()``.
@@ -163,36 +238,25 @@ public final class ObjectDatabase: Sendable {
     ///
     /// - Throws: ``StoreError/Code/notFound``; ``StoreError/Code/corrupt``.
     public func read(_ oid: ObjectID) throws(StoreError) -> GitObject {
-        try at(oid) { place throws(StoreError) in
+        try at(oid) { place, tools throws(StoreError) in
             switch place {
-            case .packed(let pack, let row): try pack.object(at: pack.index.offset(row: row))
-            case .loose(let loose): try loose.read(oid)
+            case .packed(let pack, let offset): try pack.object(at: offset, tools)
+            case .loose(let loose, _): try loose.read(oid)
             }
         }
     }
 
     /// The object's kind, and the size of its content in bytes.
     public func header(_ oid: ObjectID) throws(StoreError) -> (kind: ObjectKind, size: UInt64) {
-        try at(oid) { place throws(StoreError) in
-            switch place {
-            case .packed(let pack, let row): try pack.header(at: pack.index.offset(row: row))
-            case .loose(let loose): try loose.header(oid)
-            }
-        }
+        try StoredObject(oid, self).header()
     }
 
-    /// Hands the object's content over piece by piece. An object in full takes little memory, whatever
-    /// its size; a delta is rebuilt in memory first.
+    /// Hands the object's content over piece by piece. A large object in full takes little memory,
+    /// whatever its size; a delta is rebuilt in memory first.
     public func stream(
         _ oid: ObjectID, _ sink: (UnsafeRawBufferPointer) throws -> Void
     ) throws(StoreError) {
-        try at(oid) { place throws(StoreError) -> Void? in
-            switch place {
-            case .packed(let pack, let row):
-                try pack.streamObject(at: pack.index.offset(row: row), sink)
-            case .loose(let loose): try loose.stream(oid, sink) ? () : nil
-            }
-        }
+        try StoredObject(oid, self).content { try $0.forEachPiece(sink) }
     }
 
     /// What a stored object costs: the bytes that it takes on disk, and the object that it is a delta
@@ -200,48 +264,7 @@ public final class ObjectDatabase: Sendable {
     package func storage(
         _ oid: ObjectID
     ) throws(StoreError) -> (size: UInt64, deltaBase: ObjectID?) {
-        try at(oid) { place throws(StoreError) in
-            switch place {
-            case .packed(let pack, let row): try pack.storage(at: pack.index.offset(row: row))
-            case .loose(let loose):
-                FileSystem.status(loose.path(oid)).map { (UInt64(clamping: $0.st_size), nil) }
-            }
-        }
-    }
-
-    // MARK: Listing
-
-    /// Every object of this store and of those that it borrows from, once each, in the order of the
-    /// ids.
-    public func allObjectIDs() throws(StoreError) -> [ObjectID] {
-        var oids = try loose.oids()
-        for pack in packs.withLock({ $0 }) {
-            for row in 0 ..< pack.index.count { oids.append(pack.index.oid(row: row)) }
-        }
-        for alternate in alternates { oids += try alternate.allObjectIDs() }
-        oids.sort()
-        return oids.withoutRepeats()
-    }
-
-    /// The objects whose ids begin with these hex digits, at least two of them, in order.
-    public func candidates(prefix hex: ByteString) throws(StoreError) -> [ObjectID] {
-        guard (2 ... format.hexCount).contains(hex.count) else { return [] }
-        let padding = [UInt8](repeating: 0x30, count: format.hexCount - hex.count)
-        guard let first = ObjectID(hex: hex + ByteString(padding)), first.format == format else {
-            return []
-        }
-        let lower = ByteString(Array(first.hexBytes.prefix(hex.count)))
-        func matches(_ oid: ObjectID) -> Bool { oid.hexBytes.starts(with: lower.bytes) }
-        var found = try loose.oids(firstByte: first.firstByte).filter(matches)
-        for pack in packs.withLock({ $0 }) {
-            var row = pack.index.firstRow(notBefore: first)
-            while row < pack.index.count, matches(pack.index.oid(row: row)) {
-                found.append(pack.index.oid(row: row))
-                row += 1
-            }
-        }
-        for alternate in alternates { found += try alternate.candidates(prefix: hex) }
-        return found.sorted().withoutRepeats()
+        try StoredObject(oid, self).storage()
     }
 
     // MARK: Writing
@@ -252,15 +275,5 @@ public final class ObjectDatabase: Sendable {
         let oid = try identify(GitObject(kind: kind, content: content), format)
         if try !contains(oid) { try loose.write(oid, kind, content) }
         return oid
-    }
-}
-
-extension [ObjectID] {
-    /// A sorted list with each element once.
-    fileprivate func withoutRepeats() -> [ObjectID] {
-        var result: [ObjectID] = []
-        result.reserveCapacity(count)
-        for oid in self where oid != result.last { result.append(oid) }
-        return result
     }
 }

@@ -1,135 +1,146 @@
+// Version 1 of a pack's index (gitformat-pack, "Original (version 1) pack-*.idx files"), all numbers
+// big-endian; that of version 2 stands in PackIndexWriter.swift:
+//
+//     256 × 4 bytes    fan-out: how many ids have a first byte up to this one
+//     n × (4 + 20 or 32)   offset in the pack, then the id; sorted by id
+//     20 or 32 bytes   trailer of the pack
+//     20 or 32 bytes   hash of all that comes before
+
 internal import GitCore
 
-/// A pack's index, mapped. Its layout stands in PackIndexWriter.swift.
+/// A pack's index, mapped.
 ///
 /// The file is hostile like any other: its size, signature and fan-out are checked when it is opened,
 /// every offset when it is used, its hash when ``verify()`` is called.
 final class PackIndexFile: Sendable {
-    let count: Int
     let format: ObjectFormat
+    let oids: ObjectIDTable
     private let file: MappedFile
-    private let path: ByteString
-    private let largeCount: Int
+    /// Where the tables beside the ids are.
+    private let columns: Columns
 
-    private static let headerLength = 8
-    private static let fanOutLength = 1_024
-
-    init(_ path: ByteString, _ format: ObjectFormat) throws(StoreError) {
-        self.path = path
-        self.format = format
-        file = try MappedFile(path)
-        (count, largeCount) = try Self.measure(file, format)
+    private enum Columns {
+        /// The offset stands in front of each id.
+        case version1
+        case version2(crcs: Int, offsets: Int, large: Int, largeCount: Int)
     }
 
-    private static func measure(
-        _ file: MappedFile, _ format: ObjectFormat
-    ) throws(StoreError) -> (count: Int, largeCount: Int) {
+    private static let headerLength = 8
+    private static let signature: UInt32 = 0xff74_4f63
+
+    init(_ path: ByteString, _ format: ObjectFormat) throws(StoreError) {
+        self.format = format
+        file = try MappedFile(path)
         do throws(ParseError) {
-            var cursor = ByteCursor(file.bytes)
-            guard try cursor.readUInt32() == 0xff74_4f63 else {
-                throw ParseError("no version 2 pack index", at: 0)
-            }
-            let version = try cursor.readUInt32()
-            guard version == 2 else { throw ParseError("unsupported version \(version)", at: 4) }
-            var last: UInt32 = 0
-            for _ in 0 ..< 256 {
-                let total = try cursor.readUInt32()
-                guard total >= last else {
-                    throw ParseError("fan-out table is not sorted", at: cursor.offset - 4)
-                }
-                last = total
-            }
-            let count = Int(last)
-            let fixed =
-                headerLength + fanOutLength + count * (format.byteCount + 8) + 2 * format.byteCount
-            let rest = file.count - fixed
-            guard rest >= 0, rest % 8 == 0, rest / 8 <= count else {
-                throw ParseError("size does not fit \(count) objects", at: file.count)
-            }
-            return (count, rest / 8)
+            (oids, columns) = try Self.parse(file, format)
         } catch {
-            throw StoreError("pack index '\(file.path)'", error)
+            throw StoreError("pack index '\(path)'", error)
         }
     }
 
-    private var bytes: UnsafeRawBufferPointer { file.unsafeBytes }
-    private var oidsStart: Int { Self.headerLength + Self.fanOutLength }
-    private var crcsStart: Int { oidsStart + count * format.byteCount }
-    private var offsetsStart: Int { crcsStart + count * 4 }
-    private var largeStart: Int { offsetsStart + count * 4 }
-
-    private func number(_ offset: Int) -> UInt32 {
-        UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+    private static func parse(
+        _ file: MappedFile, _ format: ObjectFormat
+    ) throws(ParseError) -> (ObjectIDTable, Columns) {
+        var cursor = ByteCursor(file.bytes)
+        let isOriginal = try cursor.readUInt32() != signature
+        if isOriginal {
+            cursor = ByteCursor(file.bytes)
+        } else {
+            let version = try cursor.readUInt32()
+            guard version == 2 else { throw ParseError("unsupported version \(version)", at: 4) }
+        }
+        let count = try ObjectIDTable.readCount(&cursor)
+        let width = format.byteCount
+        let start = cursor.offset
+        let rest = file.count - start - 2 * width - count * (width + (isOriginal ? 4 : 8))
+        let large = isOriginal ? 0 : rest / 8
+        guard rest >= 0, rest == large * 8, large <= count else {
+            throw ParseError("size does not fit \(count) objects", at: file.count)
+        }
+        if isOriginal {
+            let table = ObjectIDTable(
+                file, format, count: count, fanOut: 0, start: start + 4, stride: width + 4)
+            return (table, .version1)
+        }
+        let table = ObjectIDTable(
+            file, format, count: count, fanOut: headerLength, start: start, stride: width)
+        let crcs = start + count * width
+        let offsets = crcs + count * 4
+        return (
+            table,
+            .version2(crcs: crcs, offsets: offsets, large: offsets + count * 4, largeCount: large)
+        )
     }
 
-    func oid(row: Int) -> ObjectID {
-        ObjectID(
-            raw: UnsafeRawBufferPointer(rebasing: bytes[(oidsStart + row * format.byteCount)...]),
-            format)
-    }
+    var count: Int { oids.count }
 
-    func crc(row: Int) -> UInt32 { number(crcsStart + row * 4) }
+    func oid(row: Int) -> ObjectID { oids.oid(row: row) }
+
+    /// The row of an id.
+    func row(of oid: ObjectID) -> Int? { oids.row(of: oid) }
+
+    /// CRC-32 of the row's entry; nil in an index of version 1.
+    func crc(row: Int) -> UInt32? {
+        guard case .version2(let crcs, _, _, _) = columns else { return nil }
+        return file.number(at: crcs + row * 4)
+    }
 
     /// Where the row's entry begins in the pack.
     func offset(row: Int) throws(StoreError) -> UInt64 {
-        let small = number(offsetsStart + row * 4)
+        guard case .version2(_, let offsets, let large, let largeCount) = columns else {
+            let start = ObjectIDTable.fanOutLength + row * (format.byteCount + 4)
+            return UInt64(file.number(at: start))
+        }
+        let small = file.number(at: offsets + row * 4)
         guard small & 1 << 31 != 0 else { return UInt64(small) }
         let index = Int(small & ~(1 << 31))
         guard index < largeCount else {
             throw StoreError(
-                "pack index '\(path)'", ParseError("offset outside its table", at: row))
+                "pack index '\(file.path)'", ParseError("offset outside its table", at: row))
         }
-        let large = bytes.loadUnaligned(fromByteOffset: largeStart + index * 8, as: UInt64.self)
-        return UInt64(bigEndian: large)
+        return file.largeNumber(at: large + index * 8)
     }
 
     /// Where the entries begin, in pack order, with their rows.
-    func rowsInPackOrder() throws(StoreError) -> [(offset: UInt64, row: Int)] {
-        var order: [(offset: UInt64, row: Int)] = []
+    func rowsInPackOrder() throws(StoreError) -> [PackedRow] {
+        var order: [PackedRow] = []
         order.reserveCapacity(count)
-        for row in 0 ..< count { order.append((try offset(row: row), row)) }
+        for row in 0 ..< count {
+            order.append(PackedRow(offset: try offset(row: row), row: UInt32(row)))
+        }
         order.sort { $0.offset < $1.offset }
         return order
     }
 
-    /// The row of an id.
-    func row(of oid: ObjectID) -> Int? {
-        let row = firstRow(notBefore: oid)
-        return row < count && self.oid(row: row) == oid ? row : nil
-    }
-
-    /// The first row whose id is not lower than `oid`.
-    func firstRow(notBefore oid: ObjectID) -> Int {
-        let first = Int(oid.firstByte)
-        let low = first == 0 ? 0 : Int(number(Self.headerLength + (first - 1) * 4))
-        let high = Int(number(Self.headerLength + first * 4))
-        return (low ..< high).partitionPoint { self.oid(row: $0) < oid }
-    }
-
     /// The trailer of the pack that it is for.
-    var packTrailer: ObjectID {
-        let start = file.count - 2 * format.byteCount
-        return ObjectID(raw: UnsafeRawBufferPointer(rebasing: bytes[start...]), format)
+    var packTrailer: ObjectID { oid(at: file.count - 2 * format.byteCount) }
+
+    private func oid(at offset: Int) -> ObjectID {
+        ObjectID(raw: UnsafeRawBufferPointer(rebasing: allBytes[offset...]), format)
     }
 
     /// Checks the file's own hash and the order of its ids.
     func verify() throws(StoreError) {
         let end = file.count - format.byteCount
         var hasher = PlainHasher(format)
-        hasher.update(UnsafeRawBufferPointer(rebasing: bytes[..<end]))
-        guard
-            hasher.finalize()
-                == ObjectID(raw: UnsafeRawBufferPointer(rebasing: bytes[end...]), format)
-        else {
-            throw StoreError("pack index '\(path)'", ParseError("its hash is wrong", at: end))
+        hasher.update(UnsafeRawBufferPointer(rebasing: allBytes[..<end]))
+        guard hasher.finalize() == oid(at: end) else {
+            throw StoreError("pack index '\(file.path)'", ParseError("its hash is wrong", at: end))
         }
-        for row in 1 ..< max(1, count) where oid(row: row) < oid(row: row - 1) {
-            throw StoreError("pack index '\(path)'", ParseError("ids are not sorted", at: row))
+        if let row = oids.firstFault() {
+            throw StoreError(
+                "pack index '\(file.path)'", ParseError("ids are not sorted", at: row))
         }
     }
 
     /// The whole file, to compare.
-    var allBytes: UnsafeRawBufferPointer { bytes }
+    var allBytes: UnsafeRawBufferPointer { file.unsafeBytes }
+}
+
+/// An entry of a pack: where it begins, and its row in the index.
+struct PackedRow: Sendable {
+    let offset: UInt64
+    let row: UInt32
 }
 
 extension RandomAccessCollection where Index == Int {

@@ -124,25 +124,3 @@ public final class RefStore: Sendable {
     /// What each linked work tree has for itself (git-worktree, "REFS").
     static let ownPrefixes: [ByteString] = ["refs/bisect/", "refs/worktree/", "refs/rewritten/"]
 }
-
-/// What tells one version of a file from another.
-struct FileStamp: Equatable {
-    private let size: Int64
-    private let inode: UInt64
-    private let modified: (seconds: Int, nanoseconds: Int)
-
-    init?(_ path: ByteString) {
-        guard let status = FileSystem.status(path) else { return nil }
-        size = Int64(status.st_size)
-        inode = UInt64(status.st_ino)
-        #if canImport(Darwin)
-            modified = (status.st_mtimespec.tv_sec, status.st_mtimespec.tv_nsec)
-        #else
-            modified = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
-        #endif
-    }
-
-    static func == (a: FileStamp, b: FileStamp) -> Bool {
-        a.size == b.size && a.inode == b.inode && a.modified == b.modified
-    }
-}

@@ -23,7 +23,8 @@ public final class Repository: Sendable {
         _ config: Config
     ) throws(StoreError) {
         let objects = try ObjectDatabase(
-            objectsDirectory: layout.commonDirectory / "objects", format: format.objectFormat)
+            objectsDirectory: layout.commonDirectory / "objects", format: format.objectFormat,
+            settings: ObjectDatabase.Settings(config))
         gitDirectory = layout.gitDirectory
         commonDirectory = layout.commonDirectory
         self.workTree = workTree

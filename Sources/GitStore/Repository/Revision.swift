@@ -31,6 +31,10 @@ extension Repository {
     /// - Throws: ``StoreError/Code/notFound`` where it names none; ``StoreError/Code/invalid`` where it
     ///   could be several, which are listed, or is none of the forms that are known.
     public func resolve(revision text: ByteString) throws(StoreError) -> Revision {
+        // Most of what programs ask for, by the hundred thousand.
+        if text.count == format.hexCount, let oid = ObjectID(hex: text) {
+            return Revision(oid: oid, ref: nil, alternatives: [], mode: nil)
+        }
         var parser = RevisionParser(repository: self, text: text)
         return try parser.parse()
     }

@@ -66,10 +66,10 @@ struct CatFile: Command {
             guard query == nil else { throw UsageError("-e, -p, -t and -s are no batch modes") }
             let workspace = try invocation.workspace()
             let printer = BatchPrinter(
-                workspace: workspace, fields: try ObjectFields(batch.format),
-                showsContent: batch.showsContent, output: invocation.output,
-                isBuffered: isBuffered ?? isAllObjects)
-            return isAllObjects ? try printer.printAll() : try printer.printNamed()
+                workspace.repository, try ObjectFields(batch.format),
+                showsContent: batch.showsContent, invocation.output)
+            if !isAllObjects { return try printer.printNamed(isBuffered: isBuffered ?? false) }
+            return isUnordered ? try printer.printUnordered() : try printer.printAll()
         }
         guard !isAllObjects, !isUnordered, isBuffered == nil else {
             throw UsageError("--batch-all-objects, --buffer and --unordered require a batch mode")
@@ -123,52 +123,6 @@ struct CatFile: Command {
             throw Failure("apus cat-file \(name): bad file")
         }
         try workspace.objects.stream(found) { output.write($0) }
-    }
-}
-
-/// Prints objects one after the other, as `--batch` does.
-private struct BatchPrinter {
-    let workspace: Workspace
-    let fields: ObjectFields
-    let showsContent: Bool
-    let output: Output
-    let isBuffered: Bool
-
-    func printAll() throws {
-        for oid in try workspace.objects.allObjectIDs() { try printObject(oid, rest: "") }
-    }
-
-    func printNamed() throws {
-        var input = try Input.standard()
-        while let line = try input.nextLine(endedBy: 0x0a) {
-            let (name, rest) = fields.usesRest ? split(line) : (line, "")
-            try printObject(named: name, rest: rest)
-            if !isBuffered { try output.flush() }
-        }
-    }
-
-    private func printObject(named name: ByteString, rest: ByteString) throws {
-        do {
-            try printObject(try workspace.repository.resolve(revision: name).oid, rest: rest)
-        } catch let error as StoreError where error.code == .notFound {
-            output.write(name + " missing\n")
-        } catch let error as StoreError where error.code == .invalid {
-            output.write(name + " ambiguous\n")
-        }
-    }
-
-    private func printObject(_ oid: ObjectID, rest: ByteString) throws {
-        output.write(try fields.text(oid, rest: rest, in: workspace.objects) + "\n")
-        guard showsContent else { return }
-        try workspace.objects.stream(oid) { output.write($0) }
-        output.write("\n")
-    }
-
-    /// A name, and what follows the first blanks.
-    private func split(_ line: ByteString) -> (ByteString, ByteString) {
-        let name = line.bytes.prefix { $0 != 0x20 && $0 != 0x09 }
-        let rest = line.bytes[name.endIndex...].drop { $0 == 0x20 || $0 == 0x09 }
-        return (ByteString(name), ByteString(rest))
     }
 }
 
