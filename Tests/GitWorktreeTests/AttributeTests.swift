@@ -28,6 +28,8 @@ import Testing
                 let bytes = Array(path.utf8)
                 let name = Array(nameBytes(ByteString(bytes)))
                 if compiled.matches(path: bytes.span, name: name.span) {
+                    let directory = Array(bytes.dropLast(name.count))
+                    #expect(compiled.mayMatch(in: directory.span), "\(pattern) of \(path)")
                     ours.insert("\(path) p\(number)")
                 }
             }
@@ -99,6 +101,40 @@ import Testing
         #expect(resolver.attributes(of: "d/i.a").eol == .value("crlf"))
         #expect(resolver.attributes(of: "dd/q").text == .unset)
         #expect(resolver.attributes(of: "ddd/q").text == .value("auto"))
+    }
+
+    @Test func rulesOfOtherDirectoriesAreLeftOut() throws {
+        let pattern = try #require(AttributePattern(Array("/d/e/*.c".utf8)))
+        func mayMatch(_ directory: String) -> Bool {
+            pattern.mayMatch(in: Array(directory.utf8).span)
+        }
+        #expect(mayMatch("d/e/") && mayMatch("d/e/f/"))
+        #expect(!mayMatch("") && !mayMatch("d/") && !mayMatch("d/f/") && !mayMatch("e/"))
+        var resolver = AttributeResolver(
+            try sources(
+                top: "/d/e/*.c text\nd/*.c eol=lf\n*.c ident\n", information: "d/** -crlf\n",
+                ["d": "e/*.c eol=crlf\n/*.c -text\n"]))
+        #expect(resolver.attributes(of: "x.c") == attributes { $0.ident = .set })
+        #expect(
+            resolver.attributes(of: "d/x.c")
+                == attributes {
+                    ($0.ident, $0.eol, $0.crlf, $0.text) = (.set, .value("lf"), .unset, .unset)
+                })
+        #expect(
+            resolver.attributes(of: "d/e/x.c")
+                == attributes {
+                    ($0.ident, $0.eol, $0.crlf, $0.text) = (.set, .value("crlf"), .unset, .set)
+                })
+        #expect(
+            resolver.attributes(of: "d/f/x.c")
+                == attributes { ($0.ident, $0.crlf) = (.set, .unset) })
+        #expect(resolver.attributes(of: "e/x.c") == attributes { $0.ident = .set })
+    }
+
+    private func attributes(_ change: (inout PathAttributes) -> Void) -> PathAttributes {
+        var attributes = PathAttributes()
+        change(&attributes)
+        return attributes
     }
 
     @Test func macrosStandForTheirAttributes() throws {

@@ -48,6 +48,21 @@ struct AttributePattern: Sendable {
         }
     }
 
+    /// Whether it may mean a file in `directory`, relative to the attributes file, with a slash at the
+    /// end unless it is that file's own.
+    func mayMatch(in directory: Span<UInt8>) -> Bool {
+        guard case .path(let prefix, _) = form else { return true }
+        for index in prefix.indices {
+            if index >= directory.count {
+                // A slash more means a directory below.
+                if prefix[index] == 0x2f { return false }
+            } else if prefix[index] != directory[index] {
+                return false
+            }
+        }
+        return true
+    }
+
     private func hasSuffix(_ name: Span<UInt8>, _ suffix: [UInt8]) -> Bool {
         let start = name.count - suffix.count
         guard start >= 0 else { return false }

@@ -23,8 +23,8 @@ struct AttributeResolver {
 
     /// The directory that `frames` are for.
     private var directory: ByteString?
-    /// The rules that hold in it, the strongest first; each with where the path relative to its file
-    /// begins.
+    /// The rules that may hold in it, the strongest first; each with where the path relative to its
+    /// file begins.
     private var frames: [(rules: [AttributeSources.Rule], start: Int)] = []
 
     init(_ sources: AttributeSources) {
@@ -82,6 +82,14 @@ struct AttributeResolver {
         if let directory, directory.count == length, path.hasPrefix(directory) { return }
         directory = ByteString(path.bytes[..<length])
         frames = []
+        /// Keeps those of a file's rules that may hold here; most name other directories.
+        func add(_ rules: [AttributeSources.Rule]?, start: Int) {
+            guard let rules else { return }
+            let inner = path.bytes.span.extracting(start ..< nameStart)
+            var frame: [AttributeSources.Rule] = []
+            for rule in rules where rule.pattern.mayMatch(in: inner) { frame.append(rule) }
+            if !frame.isEmpty { frames.append((frame, start)) }
+        }
         add(sources.information, start: 0)
         if !sources.directories.isEmpty {
             var end = length
@@ -92,9 +100,5 @@ struct AttributeResolver {
             add(sources.directories[""], start: 0)
         }
         for rules in sources.general { add(rules, start: 0) }
-    }
-
-    private mutating func add(_ rules: [AttributeSources.Rule]?, start: Int) {
-        if let rules, !rules.isEmpty { frames.append((rules, start)) }
     }
 }

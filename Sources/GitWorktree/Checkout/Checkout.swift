@@ -59,21 +59,27 @@ public struct Checkout: Sendable {
     ) throws(WorktreeError) -> Index {
         var flattener = TreeFlattener(objects, settings.pathRules)
         let flat = try flattener.flatten(tree, isCancelled: isCancelled)
-        let attributes = try attributeSources(flat.entries)
-        let root = try storing { () throws(StoreError) in
-            try File(workTree, O_RDONLY | O_DIRECTORY)
-        }
-        let job = CheckoutJob(objects, settings, attributes, root: root.descriptor, flat.entries)
-        try runThreads(job, total: flat.entries.count, progress, isCancelled)
-        let result = try job.takeResult()
-        let rest = try writeLinksAndDirectories(flat.entries, job, progress)
-        for encoding in result.missingEncodings.sorted() {
+        let written = try write(flat.entries, progress, isCancelled)
+        for encoding in written.missingEncodings.sorted() {
             warn("working-tree-encoding '\(encoding)' is not supported: files are left in UTF-8")
         }
         var index = Index(entries: flat.entries, cacheTree: flat.cacheTree, objects.format)
-        index.setStats(result.stats)
-        index.setStats(rest)
+        index.setStats(written.stats)
         return index
+    }
+
+    private func write(
+        _ entries: [IndexEntry], _ progress: (Int, Int) -> Void, _ isCancelled: () -> Bool
+    ) throws(WorktreeError) -> CheckoutJob.Result {
+        let attributes = try attributeSources(entries)
+        let root = try storing { () throws(StoreError) in
+            try File(workTree, O_RDONLY | O_DIRECTORY)
+        }
+        let job = CheckoutJob(objects, settings, attributes, root: root.descriptor, entries)
+        try runThreads(job, total: entries.count, progress, isCancelled)
+        var result = try job.takeResult()
+        result.stats += try writeLinksAndDirectories(entries, job, progress)
+        return result
     }
 
     private func runThreads(

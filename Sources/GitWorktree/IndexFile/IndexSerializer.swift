@@ -26,13 +26,13 @@ extension IndexEntry {
 private func append(_ entry: IndexEntry, to out: inout [UInt8]) {
     let start = out.count
     let stat = entry.stat
-    for word in [
-        stat.ctimeSeconds, stat.ctimeNanoseconds, stat.mtimeSeconds, stat.mtimeNanoseconds,
-        stat.device, stat.inode, entry.mode.rawValue, stat.uid, stat.gid, stat.size,
-    ] {
-        append(word, to: &out)
-    }
-    out += entry.oid.rawBytes
+    let words = (
+        stat.ctimeSeconds.bigEndian, stat.ctimeNanoseconds.bigEndian, stat.mtimeSeconds.bigEndian,
+        stat.mtimeNanoseconds.bigEndian, stat.device.bigEndian, stat.inode.bigEndian,
+        entry.mode.rawValue.bigEndian, stat.uid.bigEndian, stat.gid.bigEndian, stat.size.bigEndian
+    )
+    withUnsafeBytes(of: words) { out += $0 }
+    append(entry.oid, to: &out)
     let isExtended = entry.needsExtendedFlags
     append(
         UInt16(min(entry.path.count, 0xfff)) | UInt16(entry.stage & 3) << 12
@@ -44,6 +44,13 @@ private func append(_ entry: IndexEntry, to out: inout [UInt8]) {
     }
     out += entry.path.bytes
     repeat { out.append(0) } while (out.count - start) % 8 != 0
+}
+
+private func append(_ oid: ObjectID, to out: inout [UInt8]) {
+    withUnsafeTemporaryAllocation(byteCount: oid.format.byteCount, alignment: 8) { buffer in
+        oid.write(to: buffer)
+        out += buffer
+    }
 }
 
 private func append(_ signature: String, _ content: [UInt8], to out: inout [UInt8]) {
