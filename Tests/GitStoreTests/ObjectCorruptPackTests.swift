@@ -50,17 +50,117 @@ import Testing
         }
     }
 
-    @Test func truncatedPacksAreRefused() throws {
+    /// A pack that is no use is passed over and told of: what only it has is missing, the rest is there.
+    @Test func truncatedPacksArePassedOver() throws {
         var builder = PackBuilder()
         builder.blob("one")
         let indexed = try scratch.index(builder.finished())
         try indexed.install(in: scratch["r/objects/pack"])
+        try install(["two"])
         let name = "r/objects/pack/pack-\(indexed.trailer.hex).pack"
         let good = try scratch.read(name)
         for end in good.indices {
             try FileSystem.remove(scratch[name])
             try scratch.write(Array(good[..<end]), to: name)
-            expectStoreError(.corrupt) { try open() }
+            let (store, faults) = (try open(), Faults())
+            store.tellOfFaults(faults.add)
+            #expect(try store.read(oid(blob: "two")).content == Array("two".utf8))
+            #expect(try !store.contains(oid(blob: "one")))
+            let message = expectStoreError(.notFound) { try store.read(oid(blob: "one")) }
+            #expect(message.contains("damaged"))
+            #expect(faults.all.map(\.code) == [.corrupt])
+        }
+    }
+
+    /// Installs a pack of blobs; says its path.
+    @discardableResult
+    private func install(_ texts: [String]) throws -> String {
+        var builder = PackBuilder()
+        for text in texts { builder.blob(text) }
+        let indexed = try scratch.index(builder.finished())
+        try indexed.install(in: scratch["r/objects/pack"])
+        return "r/objects/pack/pack-\(indexed.trailer.hex).pack"
+    }
+
+    /// The store opens beside a wrong index, whatever is wrong with it.
+    @Test func wrongIndexesArePassedOver() throws {
+        let name = try install(["one"]).dropLast(5) + ".idx"
+        try install(["two"])
+        let good = try scratch.read(String(name))
+        for wrong in [[], Array("no index".utf8), Array(good.dropLast(8)), good + [0]] {
+            try FileSystem.remove(scratch[String(name)])
+            try scratch.write(wrong, to: String(name))
+            let (store, faults) = (try open(), Faults())
+            #expect(try store.read(oid(blob: "two")).content == Array("two".utf8))
+            expectStoreError(.notFound) { try store.read(oid(blob: "one")) }
+            #expect(try store.allObjectIDs() == [oid(blob: "two")])
+            // Told of once, also to who asks late, and however often it is met.
+            try store.refresh()
+            store.tellOfFaults(faults.add)
+            try store.refresh()
+            #expect(faults.all.map(\.code) == [.corrupt])
+            // The check of a repository looks at it all the same.
+            #expect(store.packPaths.count == 2)
+        }
+    }
+
+    /// What one pack has damaged is taken from another, or from a file of its own.
+    @Test(arguments: [false, true]) func otherCopiesAreUsed(isLoose: Bool) throws {
+        let name = try install(["one", "and more"])
+        if isLoose {
+            try scratch.git("hash-object", "-w", "--stdin", in: "r", input: Array("one".utf8))
+            _ = try scratch.attempt(["unpack-objects", "-q"], in: "r")
+            try LooseStore(directory: scratch["r/objects"], format: .sha1).write(
+                oid(blob: "one"), .blob, Array("one".utf8))
+        } else {
+            try install(["one", "and another"])
+        }
+        var bytes = try scratch.read(name)
+        bytes[PackHeader.length + 3] ^= 0xff
+        try FileSystem.remove(scratch[name])
+        try scratch.write(bytes, to: name)
+        let (store, id) = (try open(), oid(blob: "one"))
+        // Whichever pack is looked into first.
+        for first in ["and more", "and another", "and more"] {
+            _ = try? store.read(oid(blob: first))
+            #expect(try store.read(id).content == Array("one".utf8))
+            var streamed: [UInt8] = []
+            try store.stream(id) { streamed += $0 }
+            #expect(streamed == Array("one".utf8))
+        }
+    }
+
+    /// An entry that says it is larger than anything that could be held.
+    @Test func sizesThatLie() throws {
+        for size in [1 << 30, 1 << 40, 1 << 62, .max] as [UInt64] {
+            var builder = PackBuilder()
+            let base = builder.blob("base")
+            let delta = DeltaBuilder(base: 4, result: size).copying(0, 4).bytes
+            let wrong = [
+                builder.whole(.blob, Array("x".utf8), declared: size),
+                builder.delta(on: base, DeltaBuilder.appending("!", to: 4), declared: size),
+                builder.delta(on: base, delta),
+            ]
+            let pack = builder.finished()
+            var table = PackEntryTable(.sha1)
+            for offset in [base] + wrong {
+                table.append(
+                    whole: .blob, oid(blob: "\(offset)"), offset: offset, headerLength: 1, crc: 0)
+            }
+            let index = PackIndexWriter(
+                table: table, order: table.rowsByObjectID(),
+                trailer: ObjectID(raw: Array(pack.suffix(20)).span, .sha1)
+            ).index()
+            try scratch.write(pack, to: "r/objects/pack/pack-1.pack")
+            try scratch.write(index, to: "r/objects/pack/pack-1.idx")
+            let store = try open()
+            for offset in wrong {
+                expectStoreError(.corrupt, .limit) { try store.read(oid(blob: "\(offset)")) }
+                expectStoreError(.corrupt, .limit) {
+                    try store.stream(oid(blob: "\(offset)")) { _ in }
+                }
+                _ = try? store.header(oid(blob: "\(offset)"))
+            }
         }
     }
 

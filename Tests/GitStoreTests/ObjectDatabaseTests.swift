@@ -129,6 +129,10 @@ import Testing
                     guard try identify(object, .sha1) == id else {
                         throw StoreError(.corrupt, "\(id) is another object")
                     }
+                    let header = try store.header(id)
+                    guard header == (object.kind, UInt64(object.content.count)) else {
+                        throw StoreError(.corrupt, "\(id) has another header")
+                    }
                     if index % 50 == 0 { try store.refresh() }
                 }
             }
@@ -225,6 +229,23 @@ import Testing
         #expect(try !store.contains(id))
         #expect(try store.read(id).kind == .blob)
         #expect(try store.contains(id))
+    }
+
+    /// A miss does not read the directory again while that is as it was; a new pack is found at once.
+    @Test func missesDoNotReadTheDirectoryEachTime() throws {
+        try scratch.createRepository()
+        _ = try installDelta("early")
+        let store = try open()
+        // File systems note times coarsely: right after a change, one has to look.
+        #expect(try store.packs.refresh())
+        sleep(3)
+        #expect(try store.packs.refresh())
+        for _ in 0 ..< 3 {
+            expectStoreError(.notFound) { try store.read(oid(blob: "none")) }
+            #expect(try !store.packs.refresh())
+        }
+        let late = try installDelta("late")
+        #expect(try store.read(late).kind == .blob)
     }
 
     @Test func packWithoutIndexAndIndexWithoutPackAreNotUsed() throws {

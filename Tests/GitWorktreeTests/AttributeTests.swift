@@ -29,7 +29,8 @@ import Testing
                 let name = Array(nameBytes(ByteString(bytes)))
                 if compiled.matches(path: bytes.span, name: name.span) {
                     let directory = Array(bytes.dropLast(name.count))
-                    #expect(compiled.mayMatch(in: directory.span), "\(pattern) of \(path)")
+                    let mayMatch = compiled.mayMatch(in: directory.span)
+                    #expect(mayMatch, "\(pattern) of \(path)")
                     ours.insert("\(path) p\(number)")
                 }
             }
