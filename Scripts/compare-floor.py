@@ -41,14 +41,18 @@ def wall_and_cpu(path):
     return [statistics.median(column) for column in list(zip(*figures))[:2]]
 
 
+def times(figure, base):
+    return f"{figure / base:.2f}" if base else "-"
+
+
 def print_row(label, threads, floor_path, *programs):
     parts, unpacked = floor(floor_path)
     total = sum(parts)
     measured = [wall_and_cpu(path) for path in programs]
     cells = [label, f"{unpacked / 1e9:.2f}", *(f"{part:.2f}" for part in parts)]
     cells += [f"{total:.2f}", f"{total / int(threads):.2f}"]
-    cells += [f"{wall * int(threads) / total:.2f}" for wall, _ in measured]
-    cells += [f"{cpu / total:.2f}" for _, cpu in measured]
+    cells += [times(wall * int(threads), total) for wall, _ in measured]
+    cells += [times(cpu, total) for _, cpu in measured]
     print("| " + " | ".join(cells) + " |")
 
 

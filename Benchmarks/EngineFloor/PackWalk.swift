@@ -82,28 +82,30 @@ struct MappedPack {
 
     /// Leaves `position` at the stream.
     private func header(at position: inout Int) throws(Failure) -> (size: Int, isDelta: Bool) {
-        // The longest: 10 bytes of kind and size, 20 of an id.
-        guard position + 30 <= bytes.count else { throw Failure("the pack ends early") }
-        let kind = bytes[position] >> 4 & 7
-        var size = Int(bytes[position] & 15)
+        var byte = try byte(at: &position)
+        let kind = byte >> 4 & 7
+        var size = Int(byte & 15)
         var shift = 4
-        while bytes[position] & 0x80 != 0 {
-            position += 1
+        while byte & 0x80 != 0 {
             guard shift < 40 else { throw Failure("an entry is too large") }
-            size |= Int(bytes[position] & 0x7f) << shift
+            byte = try self.byte(at: &position)
+            size |= Int(byte & 0x7f) << shift
             shift += 7
         }
-        position += 1
         guard size <= Self.largestEntry else { throw Failure("an entry is too large") }
-        if kind == 7 { position += 20 }
-        if kind == 6 {
-            while bytes[position] & 0x80 != 0 {
-                position += 1
-                guard position < bytes.count - 20 else { throw Failure("the pack ends early") }
-            }
-            position += 1
+        switch kind {
+        case 6: while try self.byte(at: &position) & 0x80 != 0 {}
+        case 7: for _ in 0 ..< 20 { _ = try self.byte(at: &position) }
+        default: break
         }
-        return (size, kind >= 6)
+        return (size, kind == 6 || kind == 7)
+    }
+
+    /// A byte of the entries, which the checksum of 20 bytes follows.
+    private func byte(at position: inout Int) throws(Failure) -> UInt8 {
+        guard position < bytes.count - 20 else { throw Failure("the pack ends early") }
+        defer { position += 1 }
+        return bytes[position]
     }
 
     /// A size at the start of a delta.
