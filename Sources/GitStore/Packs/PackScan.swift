@@ -34,12 +34,20 @@ final class PackScan: @unchecked Sendable {
 
     private let format: ObjectFormat
     private var inflated = 0
+    /// Bytes that may still be inflated for guesses that turn out wrong.
+    private var wasteLeft = PackScan.mostWasted
     private let makeBatch: () -> HashQueue.Batch
 
     /// Bytes that may be inflated ahead of their time.
     private static let mostInflated = 4 << 20
     /// Larger entries are left to whoever comes to them in turn, in bytes.
     private static let largest = 1 << 20
+    /// The same of the first entry, which is a guess.
+    private static let largestGuess = 1 << 16
+    /// Bytes that wrong guesses may inflate, together, and what each counts besides its size: a blob can
+    /// be made of nothing but what looks like entries. One that was not made so costs a quarter.
+    private static let mostWasted = 4 << 20
+    private static let guessCost = 1 << 10
 
     /// - Parameter makeBatch: makes what whole objects are put in.
     init(
@@ -72,9 +80,10 @@ final class PackScan: @unchecked Sendable {
         _ bytes: UnsafeRawBufferPointer, _ inflater: Inflater
     ) -> Int? {
         for position in range where isStreamBehind(bytes, position) {
-            if let length = take(bytes, at: position, inflater) {
+            if let length = take(bytes, at: position, inflater, isGuess: true) {
                 return position + length
             }
+            if wasteLeft <= 0 { return nil }
         }
         return nil
     }
@@ -103,14 +112,18 @@ final class PackScan: @unchecked Sendable {
 
     /// Inflates the entry at a place and notes it; nil where there is none that can be.
     private func take(
-        _ bytes: UnsafeRawBufferPointer, at start: Int, _ inflater: Inflater
+        _ bytes: UnsafeRawBufferPointer, at start: Int, _ inflater: Inflater, isGuess: Bool = false
     ) -> Int? {
         let rest = UnsafeRawBufferPointer(rebasing: bytes[start...])
         guard let header = try? PackEntryHeader(parsing: rest, format),
-            header.size <= Self.largest, inflated + Int(header.size) <= Self.mostInflated
+            header.size <= (isGuess ? Self.largestGuess : Self.largest),
+            inflated + Int(header.size) <= Self.mostInflated
         else { return nil }
         let size = Int(header.size)
-        let stream = UnsafeRawBufferPointer(rebasing: rest[header.length...])
+        if isGuess { wasteLeft -= size + Self.guessCost }
+        // No more than a usual stream takes: one could go on and on and make nothing.
+        let stream = UnsafeRawBufferPointer(
+            rebasing: rest[header.length...].prefix(Inflater.compressedBound(size)))
         let (place, batch): (Int, Int)
         let consumed: Int?
         if case .none = header.base {
