@@ -76,3 +76,23 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// For `make fuzz` alone: libFuzzer, linked in by `--sanitize=fuzzer`, brings their `main`.
+if Context.environment["APUS_FUZZ"] != nil {
+    let settings = common + [.unsafeFlags(["-parse-as-library"])]
+    package.targets += [
+        .target(name: "FuzzSupport", path: "Fuzz/Support", swiftSettings: common),
+        .executableTarget(
+            name: "FuzzPack", dependencies: ["FuzzSupport", "GitStore"], path: "Fuzz/Pack",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "FuzzDelta", dependencies: ["FuzzSupport", "GitStore"], path: "Fuzz/Delta",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "FuzzIndex", dependencies: ["FuzzSupport", "GitStore"], path: "Fuzz/Index",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "FuzzPktLine", dependencies: ["FuzzSupport", "GitWire"], path: "Fuzz/PktLine",
+            swiftSettings: settings),
+    ]
+}
