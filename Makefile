@@ -7,7 +7,7 @@ STRICT = $(if $(CI),-Xswiftc -warnings-as-errors)
 FORMATTED = Sources Tests Examples Benchmarks Fuzz Package.swift
 SHELL_SCRIPTS = Scripts/*.sh Tests/Fixtures/*.sh .ci/run
 
-.PHONY: help bootstrap build demo test test-big fuzz bench bench-engine lint format install clean
+.PHONY: help bootstrap build demo test test-big test-kernels fuzz bench bench-engine lint format install clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -26,6 +26,9 @@ test: bootstrap ## Run all tests but those on large repositories
 
 test-big: build ## Clone large real repositories with apus and git, and compare (APUS_BIG_REPOS)
 	@Scripts/test-big.sh
+
+test-kernels: ## Test the SHA-1 kernels in C: sanitizers, and those of 64-bit ARM in an emulator
+	@Scripts/test-kernels.sh
 
 fuzz: bootstrap ## Fuzz the parsers of packs, deltas, indexes and pkt-lines (FUZZ_SECONDS each)
 	@SWIFT='$(SWIFT)' Scripts/fuzz.sh
