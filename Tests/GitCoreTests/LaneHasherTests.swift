@@ -114,6 +114,28 @@ import Testing
         }
     }
 
+    /// The verdict is there long before the object's end, when many others have come and gone.
+    @Test func noticesACollisionFarFromTheEndOfItsObject() throws {
+        var generator = SystemRandomNumberGenerator()
+        let attack = HashingCollisionTests.attacks[2] + randomBytes(2_000_000, &generator)
+        let expected = sha1([attack[...]], kernel: UInt8(CSHA1_PORTABLE)).digest
+        let others = Contents((0 ..< 3_000).map { randomBytes($0 % 300, &generator) })
+        let held = Contents([attack])
+        let none = UnsafeRawBufferPointer(start: nil, count: 0)
+        for kernel in hashingKernels where csha1_lane_count(kernel) > 0 {
+            let hasher = LaneHasher(.sha1, kernel: kernel)
+            try hasher.add(header: none, .init(held.buffers[0]), number: 0) { _, _ in }
+            for (number, buffer) in others.buffers.enumerated() {
+                try hasher.add(.blob, .init(buffer), number: number + 1) { number, _ in
+                    #expect(number > 0)
+                }
+            }
+            let error = #expect(throws: CollisionError.self) { try hasher.finish { _, _ in } }
+            #expect(error?.oid.rawBytes == expected)
+            try hasher.finish { _, _ in }
+        }
+    }
+
     @Test func namesEachOfManyAttacks() throws {
         let attacks = HashingCollisionTests.attacks
         for kernel in hashingKernels {

@@ -13,7 +13,8 @@ public final class LaneHasher {
     private var attacks: [ObjectID] = []
     private let header: UnsafeMutableRawBufferPointer
 
-    /// Takes an object's number, as ``add(_:_:number:done:)`` was given it, and its id.
+    /// Takes an object's number, as ``add(_:_:number:done:)`` was given it, and its id. It must not
+    /// use the hasher, which is at work.
     public typealias Done = (_ number: Int, _ oid: ObjectID) -> Void
 
     public convenience init(_ format: ObjectFormat) {
