@@ -8,6 +8,15 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 swift=${SWIFT:-swift}
 "$swift" build --build-tests "$@" || exit 1
+
+# The tests make and remove small files by the ten thousand, less than 2 GiB at a time. In memory that
+# takes the system half the time, if it has the room.
+if [[ -z ${TMPDIR:-} ]] && room=$(df --output=avail /dev/shm 2>/dev/null | tail -n 1) &&
+    ((room > 4 << 20)) && TMPDIR=$(mktemp -d /dev/shm/apus-tests.XXXXXX); then
+    export TMPDIR
+    trap 'rm -rf "$TMPDIR"' EXIT
+fi
+
 failed=0
 for module in GitCore GitWire GitStore GitWorktree GitClient Apus; do
     echo "== ${module}Tests"

@@ -84,7 +84,7 @@ public final class ChildProcess: Sendable {
                 throw TestFailure("\(name) was not done after \(timeout); it said: \(said)")
             }
             usleep(pause)
-            pause = min(pause * 2, 10_000)
+            pause = min(pause * 2, 2_000)
         }
         let signal = status & 0x7f
         return RunResult(
