@@ -86,9 +86,7 @@ struct PackTarget {
         let base = objects / "pack" / ByteString("pack-\(indexed.trailer.hex)")
         do throws(StoreError) {
             try indexed.install(in: objects / "pack")
-            let pack = try Pack(
-                base, input.format, cache: DeltaBaseCache(budget: 1 << 16), open: OpenPacks())
-            try readAll(pack, input.format)
+            try readAll(Pack(base, input.format, OpenPacks()), input.format)
             let reports = try PackVerifier(base, input.format, threads: 1).verify()
             expect(reports.count == indexed.objectCount, "verified another number of objects")
         } catch {
@@ -100,12 +98,14 @@ struct PackTarget {
     }
 
     private func readAll(_ pack: Pack, _ format: ObjectFormat) throws(StoreError) {
-        let oids = (0 ..< pack.index.count).map { pack.index.oid(row: $0) }
+        let index = try pack.index()
+        let tools = ReadingTools(DeltaBaseCache(budget: 1 << 16, shards: 1))
+        let oids = (0 ..< index.count).map { index.oid(row: $0) }
         let hasTwins = Set(oids).count < oids.count
         for (row, oid) in oids.enumerated() {
-            let offset = try pack.index.offset(row: row)
+            let offset = try index.offset(row: row)
             do throws(StoreError) {
-                try read(pack, offset, oid, format)
+                try read(pack, offset, oid, format, tools)
             } catch {
                 // The id of a base may lead to a twin that is based on this very object.
                 guard hasTwins, error.message.contains("based on itself") else { throw error }
@@ -114,19 +114,21 @@ struct PackTarget {
     }
 
     private func read(
-        _ pack: Pack, _ offset: UInt64, _ oid: ObjectID, _ format: ObjectFormat
+        _ pack: Pack, _ offset: UInt64, _ oid: ObjectID, _ format: ObjectFormat,
+        _ tools: ReadingTools
     ) throws(StoreError) {
-        let object = try pack.object(at: offset)
+        let object = try pack.object(at: offset, tools)
         var hasher = PlainHasher(format)
         hasher.update(Array("\(object.kind.name) \(object.content.count)\0".utf8))
         hasher.update(object.content)
         expect(hasher.finalize() == oid, "object \(oid) reads as another")
-        let header = try pack.header(at: offset)
+        let header = try pack.header(at: offset, tools)
         expect(header.kind == object.kind, "kind of \(oid)")
         expect(header.size == UInt64(object.content.count), "size of \(oid)")
+        let entry = try pack.entry(at: offset, tools)
+        guard case .none = entry.header.base else { return }
         var streamed: [UInt8] = []
-        try pack.streamObject(at: offset) { streamed.append(contentsOf: $0) }
+        try pack.stream(entry, tools) { streamed.append(contentsOf: $0) }
         expect(streamed == object.content, "stream of \(oid)")
-        _ = try pack.storage(at: offset)
     }
 }
