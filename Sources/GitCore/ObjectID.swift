@@ -62,17 +62,14 @@ public struct ObjectID: Hashable, Sendable {
     /// From `format.hexCount` hex digits, of either case; nil for anything else.
     public init?(hex: Span<UInt8>, _ format: ObjectFormat) {
         guard hex.count == format.hexCount else { return nil }
-        var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-        for index in hex.indices {
-            guard let digit = Self.digit(hex[index]) else { return nil }
-            let bits = UInt64(digit) << UInt64(60 - (index & 15) * 4)
-            switch index >> 4 {
-            case 0: words.0 |= bits
-            case 1: words.1 |= bits
-            case 2: words.2 |= bits
-            default: words.3 |= bits
-            }
-        }
+        var faults: UInt8 = 0
+        let words = (
+            Self.word(hex, 0 ..< 16, &faults), Self.word(hex, 16 ..< 32, &faults),
+            format == .sha256
+                ? Self.word(hex, 32 ..< 48, &faults) : Self.word(hex, 32 ..< 40, &faults) << 32,
+            format == .sha256 ? Self.word(hex, 48 ..< 64, &faults) : 0
+        )
+        guard faults == 0 else { return nil }
         self.init(words: words, format)
     }
 
@@ -161,13 +158,22 @@ public struct ObjectID: Hashable, Sendable {
     /// The id in lower-case hex.
     public var hex: String { String(decoding: hexBytes, as: UTF8.self) }
 
-    private static func digit(_ ascii: UInt8) -> UInt8? {
-        switch ascii {
-        case 0x30 ... 0x39: ascii &- 0x30
-        case 0x61 ... 0x66: ascii &- 0x61 &+ 10
-        case 0x41 ... 0x46: ascii &- 0x41 &+ 10
-        default: nil
+    /// The number that hex digits spell; `faults` becomes other than 0 where one is none.
+    ///
+    /// Without a branch a digit: those of a hash are random, and half of the guesses would be wrong.
+    private static func word(
+        _ hex: Span<UInt8>, _ digits: Range<Int>, _ faults: inout UInt8
+    ) -> UInt64 {
+        var word: UInt64 = 0
+        for index in digits {
+            let ascii = hex[index]
+            let isNoDigit: UInt8 = ascii &- 0x30 < 10 ? 0 : 1
+            let isNoLetter: UInt8 = (ascii | 0x20) &- 0x61 < 6 ? 0 : 1
+            faults |= isNoDigit & isNoLetter
+            // The lower four bits of a letter count from 1.
+            word = word << 4 | UInt64((ascii & 15) &+ (1 &- isNoLetter) &* 9)
         }
+        return word
     }
 
     @inlinable public static func == (a: ObjectID, b: ObjectID) -> Bool {
