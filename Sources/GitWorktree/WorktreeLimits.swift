@@ -25,9 +25,8 @@ public enum WorktreeLimits {
     /// Rules of one repository's attributes files together.
     public static let attributeRules = 200_000
 
-    /// Bytes of a blob up to which it is converted (line ends, `$Id$`) in memory. A larger one is
-    /// read twice instead, and `$Id$` in it is left as it is.
-    public static let convertedInMemory: UInt64 = 8 << 20
+    /// Bytes of a file that are converted (line ends, `$Id$`) at a time.
+    public static let conversionPiece = 1 << 20
     /// Threads that write files.
     public static let checkoutThreads = 8
 }

@@ -201,11 +201,11 @@ import Testing
         }
     }
 
-    @Test func aLargeFileIsConvertedAsItStreams() throws {
+    @Test func aLargeFileIsConvertedPieceByPiece() throws {
         let scratch = try Scratch()
         try scratch.git("init", "-q", "source")
         let line = Array("0123456789abcdef\n".utf8)
-        let count = Int(WorktreeLimits.convertedInMemory) / line.count + 1_000
+        let count = 8 * WorktreeLimits.conversionPiece / line.count + 1_000
         try scratch.write("source/.gitattributes", "* text=auto ident\n")
         try scratch.write("source/text", Array("$Id$\n".utf8) + line.repeated(count))
         try scratch.write("source/binary", line.repeated(count) + [0])

@@ -27,30 +27,45 @@ struct BlobWriter: ~Copyable {
     mutating func writeFile(_ entry: IndexEntry) throws(WorktreeError) -> IndexStat {
         let conversion = Conversion(attributes.attributes(of: entry.path), settings)
         if let encoding = conversion.missingEncoding { missingEncodings.insert(encoding) }
-        let isHeld = try blobSize(entry) <= WorktreeLimits.convertedInMemory
-        let blob = isHeld ? try content(entry) : nil
+        return try Self.withBlob(entry, objects) { blob throws(WorktreeError) in
+            try write(blob, entry, conversion)
+        }
+    }
+
+    private mutating func write(
+        _ blob: StoredContent, _ entry: IndexEntry, _ conversion: Conversion
+    ) throws(WorktreeError) -> IndexStat {
         var stats = TextStats()
-        if conversion.dependsOnContent { try feed(blob, entry) { stats.update($0) } }
+        if conversion.dependsOnContent { try feed(blob, entry.path) { stats.update($0) } }
         stats.finish()
         let file = try writer.createFile(entry.path, executable: entry.mode == .executable)
-        if conversion.mayChangeCheckout {
-            var converter = conversion.converter(entry.oid, stats)
-            try feed(blob, entry) { bytes throws(StoreError) in
-                try file.write(converter.convert(bytes))
-            }
-            return try finish(file, converter.finish(), entry.path)
+        guard conversion.mayChangeCheckout else {
+            try feed(blob, entry.path) { bytes throws(StoreError) in try file.write(bytes) }
+            return try finish(file, [], entry.path)
         }
-        try feed(blob, entry) { bytes throws(StoreError) in try file.write(bytes) }
-        return try finish(file, [], entry.path)
+        var converter = conversion.converter(entry.oid, stats)
+        try feed(blob, entry.path) { bytes throws(StoreError) in
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let piece = rest.prefix(WorktreeLimits.conversionPiece)
+                try file.write(converter.convert(UnsafeRawBufferPointer(rebasing: piece)))
+                rest = rest.dropFirst(piece.count)
+            }
+        }
+        return try finish(file, converter.finish(), entry.path)
     }
 
     /// Makes a symbolic link, or where they are not wanted a file that holds its target.
     mutating func writeLink(_ entry: IndexEntry) throws(WorktreeError) -> IndexStat {
-        guard try blobSize(entry) <= UInt64(WorktreeLimits.linkTargetLength) else {
-            throw WorktreeError(
-                .limit, "'\(entry.path)': the target of the symbolic link is too long")
+        let target = try Self.withBlob(entry, objects) { blob throws(WorktreeError) in
+            guard blob.size <= UInt64(WorktreeLimits.linkTargetLength) else {
+                throw WorktreeError(
+                    .limit, "'\(entry.path)': the target of the symbolic link is too long")
+            }
+            var target: [UInt8] = []
+            try feed(blob, entry.path) { target += $0 }
+            return target
         }
-        let target = try content(entry)
         guard settings.hasSymbolicLinks else {
             let file = try writer.createFile(entry.path, executable: false)
             return try finish(file, target, entry.path)
@@ -79,37 +94,44 @@ struct BlobWriter: ~Copyable {
         }
     }
 
-    private func blobSize(_ entry: IndexEntry) throws(WorktreeError) -> UInt64 {
-        let (kind, size) = try storing(entry.path) { () throws(StoreError) in
-            try objects.header(entry.oid)
+    /// Gives `body` the content of the entry's object, which must be a blob.
+    private static func withBlob<Value>(
+        _ entry: IndexEntry, _ objects: ObjectDatabase,
+        _ body: (StoredContent) throws(WorktreeError) -> Value
+    ) throws(WorktreeError) -> Value {
+        // As long as nothing has come.
+        var result = Result<Value, WorktreeError>.failure(.cancelled)
+        try storing(entry.path) { () throws(StoreError) in
+            try StoredObject(entry.oid, in: objects).content { content in
+                result = Result { () throws(WorktreeError) in
+                    guard content.kind == .blob else { throw .notBlob(entry, content.kind) }
+                    return try body(content)
+                }
+            }
         }
-        guard kind == .blob else {
-            throw WorktreeError(
-                .corrupt, "'\(entry.path)': object \(entry.oid) is a \(kind.name), not a blob")
-        }
-        return size
+        return try result.get()
     }
 
-    private func content(_ entry: IndexEntry) throws(WorktreeError) -> [UInt8] {
-        try storing(entry.path) { () throws(StoreError) in try objects.read(entry.oid).content }
-    }
-
-    /// Hands `blob` to `sink`, or where it is too large to be held, its pieces from the store.
+    /// Hands the blob to `sink`: in one piece, if it is small.
     private func feed(
-        _ blob: [UInt8]?, _ entry: IndexEntry,
+        _ blob: StoredContent, _ path: ByteString,
         _ sink: (UnsafeRawBufferPointer) throws(StoreError) -> Void
     ) throws(WorktreeError) {
         do throws(StoreError) {
-            guard let blob else {
-                return try objects.stream(entry.oid) { bytes in
-                    if shouldStop() { throw StoreError(.cancelled, "checkout was cancelled") }
-                    try sink(bytes)
-                }
+            try blob.forEachPiece { bytes in
+                if shouldStop() { throw StoreError(.cancelled, "checkout was cancelled") }
+                try sink(bytes)
             }
-            try blob.span.withUnsafeBytes { bytes throws(StoreError) in try sink(bytes) }
         } catch {
             // A failure to write names its file.
-            throw WorktreeError(error, path: error.code == .system ? nil : entry.path)
+            throw WorktreeError(error, path: error.code == .system ? nil : path)
         }
+    }
+}
+
+extension WorktreeError {
+    fileprivate static func notBlob(_ entry: IndexEntry, _ kind: ObjectKind) -> WorktreeError {
+        WorktreeError(
+            .corrupt, "'\(entry.path)': object \(entry.oid) is a \(kind.name), not a blob")
     }
 }
