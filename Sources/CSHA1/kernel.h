@@ -78,6 +78,7 @@ struct csha1_suspects {
 
 struct csha1_lanes {
     _Alignas(64) uint32_t state[5][CSHA1_LANES];  // chaining values: a word of all lanes in a row
+    _Alignas(64) uint32_t left[CSHA1_LANES];  // blocks from there on; UINT32_MAX for an idle lane
     const uint8_t *next[CSHA1_LANES];
     uint32_t message[CSHA1_LANES];
     uint32_t idle;  // a bit for each lane whose blocks do not count

@@ -18,6 +18,7 @@ csha1_lanes *csha1_lanes_new(uint8_t kernel) {
     lanes->kernel = parallel;
     lanes->single = csha1_single_of(kernel);
     lanes->idle = (UINT32_C(1) << parallel->lanes) - 1;
+    for (int lane = 0; lane < CSHA1_LANES; lane++) lanes->left[lane] = UINT32_MAX;
     return lanes;
 }
 
@@ -35,34 +36,50 @@ void csha1_lanes_renumber(csha1_lanes *lanes, unsigned lane, uint32_t number) {
     lanes->message[lane] = number;
 }
 
-void csha1_lanes_feed(csha1_lanes *lanes, unsigned lane, const uint8_t *blocks) {
+void csha1_lanes_feed(csha1_lanes *lanes, unsigned lane, const uint8_t *blocks, uint32_t count) {
     lanes->next[lane] = blocks;
+    lanes->left[lane] = count;
 }
 
-void csha1_lanes_idle(csha1_lanes *lanes, unsigned lane) { lanes->idle |= UINT32_C(1) << lane; }
+void csha1_lanes_idle(csha1_lanes *lanes, unsigned lane) {
+    lanes->idle |= UINT32_C(1) << lane;
+    lanes->left[lane] = UINT32_MAX;
+}
 
-void csha1_lanes_hash(csha1_lanes *lanes, size_t count) {
+uint32_t csha1_lanes_hash(csha1_lanes *lanes) {
     const uint32_t all = (UINT32_C(1) << lanes->kernel->lanes) - 1;
-    if (lanes->idle == all) return;
+    if (lanes->idle == all) return 0;
     // Idle lanes are hashed as well, and need something to read.
     const uint8_t *some = lanes->next[__builtin_ctz(~lanes->idle)];
     for (uint32_t idle = lanes->idle; idle != 0; idle &= idle - 1)
         lanes->next[__builtin_ctz(idle)] = some;
-    lanes->kernel->hash(lanes, count);
+    uint32_t least = UINT32_MAX, ended = 0;
+    for (int lane = 0; lane < CSHA1_LANES; lane++)
+        if (lanes->left[lane] < least) least = lanes->left[lane];
+    lanes->kernel->hash(lanes, least);
+    for (int lane = 0; lane < CSHA1_LANES; lane++) {
+        if (lanes->left[lane] != UINT32_MAX) lanes->left[lane] -= least;
+        ended |= (uint32_t)(lanes->left[lane] == 0) << lane;
+    }
+    return ended;
 }
 
-void csha1_lanes_hash_one(csha1_lanes *lanes, unsigned lane, size_t count) {
+void csha1_lanes_hash_one(csha1_lanes *lanes, unsigned lane) {
+    const size_t count = lanes->left[lane];
     uint32_t state[5];
     for (int word = 0; word < 5; word++) state[word] = lanes->state[word][lane];
     if (lanes->single->detecting(state, lanes->next[lane], count))
         lanes->attacked[lanes->message[lane]] = true;
     for (int word = 0; word < 5; word++) lanes->state[word][lane] = state[word];
     lanes->next[lane] += CSHA1_BLOCK * count;
+    lanes->left[lane] = 0;
 }
 
 void csha1_lanes_digest(const csha1_lanes *lanes, unsigned lane, uint8_t digest[CSHA1_DIGEST]) {
-    for (int i = 0; i < CSHA1_DIGEST; i++)
-        digest[i] = (uint8_t)(lanes->state[i / 4][lane] >> (24 - 8 * (i % 4)));
+    for (int word = 0; word < 5; word++) {
+        const uint32_t value = lanes->state[word][lane];
+        for (int i = 0; i < 4; i++) digest[4 * word + i] = (uint8_t)(value >> (24 - 8 * i));
+    }
 }
 
 void csha1_lanes_suspect(csha1_lanes *lanes, uint32_t number, unsigned vector,

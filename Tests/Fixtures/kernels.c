@@ -55,16 +55,11 @@ static bool in_lane(uint8_t kernel, unsigned own, const uint8_t *message, size_t
         memory[lane] = lane == own ? padded(message, count, &left[lane])
                                    : padded(other, length, &left[lane]);
         csha1_lanes_start(lanes, lane, lane);
-        csha1_lanes_feed(lanes, lane, memory[lane]);
+        csha1_lanes_feed(lanes, lane, memory[lane], (uint32_t)left[lane]);
     }
-    for (;;) {
-        size_t least = SIZE_MAX;
-        for (unsigned lane = 0; lane < n; lane++)
-            if (left[lane] > 0 && left[lane] < least) least = left[lane];
-        if (least == SIZE_MAX) break;
-        csha1_lanes_hash(lanes, least);
-        for (unsigned lane = 0; lane < n; lane++) {
-            if (left[lane] == 0 || (left[lane] -= least) > 0) continue;
+    for (uint32_t ended; (ended = csha1_lanes_hash(lanes)) != 0;) {
+        for (; ended != 0; ended &= ended - 1) {
+            const unsigned lane = (unsigned)__builtin_ctz(ended);
             if (lane == own) csha1_lanes_digest(lanes, lane, digest);
             csha1_lanes_idle(lanes, lane);
             free(memory[lane]);

@@ -7,8 +7,10 @@ import Testing
 @Suite struct PackScanTests {
     /// What a look finds from the first byte on, of which it does not know what it is.
     private func found(_ bytes: [UInt8]) -> [PackScan.Entry] {
-        let scan = PackScan(0 ..< bytes.count, .sha1, makeBatch: { HashQueue.Batch() })
-        bytes.withUnsafeBytes { scan.run($0, isStart: false) }
+        let scan = PackScan(.sha1, makeBatch: { HashQueue.Batch() })
+        scan.reset(0 ..< bytes.count)
+        let inflater = EntryInflater(DeltaStore(budget: 1 << 20))
+        bytes.withUnsafeBytes { scan.run($0, isStart: false, inflater) }
         return scan.entries
     }
 

@@ -70,8 +70,8 @@ bool csha1_init_kernel(csha1_context *context, bool detects, uint8_t kernel);
 ///
 ///     csha1_lanes *lanes = csha1_lanes_new(kernel);
 ///     csha1_lanes_start(lanes, lane, number);         // for each lane
-///     csha1_lanes_feed(lanes, lane, blocks);          // for each lane, where its next blocks are
-///     csha1_lanes_hash(lanes, n);                     // n blocks of each lane
+///     csha1_lanes_feed(lanes, lane, blocks, n);       // for each lane, where its next blocks are
+///     csha1_lanes_hash(lanes);                        // until those of a lane have ended
 ///     csha1_lanes_digest(lanes, lane, digest);        // of a lane whose message has ended
 ///     csha1_lanes_confirm(lanes);
 ///     csha1_lanes_attacked(lanes, number);
@@ -99,17 +99,18 @@ void csha1_lanes_start(csha1_lanes *lanes, unsigned lane, uint32_t number);
 /// Gives the message in a lane another number.
 void csha1_lanes_renumber(csha1_lanes *lanes, unsigned lane, uint32_t number);
 
-/// Says where the next blocks of a lane's message are.
-void csha1_lanes_feed(csha1_lanes *lanes, unsigned lane, const uint8_t *blocks);
+/// Says where the next `count` blocks of a lane's message are, at least one.
+void csha1_lanes_feed(csha1_lanes *lanes, unsigned lane, const uint8_t *blocks, uint32_t count);
 
 /// Ends a lane's message.
 void csha1_lanes_idle(csha1_lanes *lanes, unsigned lane);
 
-/// Hashes `count` blocks of each lane that is not idle, of which there must be one.
-void csha1_lanes_hash(csha1_lanes *lanes, size_t count);
+/// Hashes as many blocks of each lane that is not idle as all of them have, and says by a bit each
+/// which have come to their end: these are to be fed, or to be idle.
+uint32_t csha1_lanes_hash(csha1_lanes *lanes);
 
-/// Hashes `count` blocks of one lane alone.
-void csha1_lanes_hash_one(csha1_lanes *lanes, unsigned lane, size_t count);
+/// Hashes the blocks of one lane alone, to their end.
+void csha1_lanes_hash_one(csha1_lanes *lanes, unsigned lane);
 
 /// The digest of all blocks of a lane's message so far.
 void csha1_lanes_digest(const csha1_lanes *lanes, unsigned lane, uint8_t digest[CSHA1_DIGEST]);

@@ -101,17 +101,18 @@ private final class Lanes {
         var wasAttacked = false
     }
 
+    // Plain memory, of `count` and CSHA1_MESSAGES elements: checks of arrays and of exclusive access
+    // were 3 % of indexing a pack.
     private let handle: OpaquePointer
     private let few: Int
-    private var lanes: [Lane]
-    private var idle: [Int]
-    /// Blocks that are left of each lane's part; a great many for an idle one.
-    private var left = SIMD16<UInt32>(repeating: .max)
+    private let lanes: UnsafeMutablePointer<Lane>
+    /// A bit for each lane.
+    private var idle: UInt32
     /// Blocks of each lane that are put together here.
     private let composed: UnsafeMutableRawBufferPointer
 
     /// The ids by message of those that are done; verdicts on them may be due.
-    private var oids: [ObjectID?]
+    private let oids: UnsafeMutablePointer<ObjectID?>
     private var messageCount = 0
     private var attacks: [ObjectID] = []
 
@@ -129,28 +130,32 @@ private final class Lanes {
         guard count > 0, count <= 16, let handle = csha1_lanes_new(kernel) else { return nil }
         self.handle = handle
         few = Int(csha1_lanes_few(handle))
-        lanes = Array(repeating: Lane(), count: count)
-        idle = Array(0 ..< count)
+        lanes = .allocate(capacity: count)
+        lanes.initialize(repeating: Lane(), count: count)
+        idle = 1 << UInt32(count) - 1
         composed = .allocate(byteCount: count * Self.composedSize, alignment: 64)
-        oids = Array(repeating: nil, count: Int(CSHA1_MESSAGES))
+        oids = .allocate(capacity: Int(CSHA1_MESSAGES))
+        oids.initialize(repeating: nil, count: Int(CSHA1_MESSAGES))
     }
 
     deinit {
         csha1_lanes_free(handle)
+        lanes.deallocate()
         composed.deallocate()
+        oids.deallocate()
     }
 
     /// Hashes until a lane is idle.
     func makeRoom(_ done: LaneHasher.Done) {
-        while idle.isEmpty { step(done) }
+        while idle == 0 { step(done) }
     }
 
     /// Hashes all lanes to their ends, and settles the verdicts.
     func drain(_ done: LaneHasher.Done) {
-        while count - idle.count > few { step(done) }
+        while count - idle.nonzeroBitCount > few { step(done) }
         for lane in 0 ..< count {
             while isBusy(lane) {
-                csha1_lanes_hash_one(handle, UInt32(lane), Int(left[lane]))
+                csha1_lanes_hash_one(handle, UInt32(lane))
                 advance(lane, done)
             }
         }
@@ -169,8 +174,9 @@ private final class Lanes {
     func start(
         _ header: UnsafeRawBufferPointer, _ content: UnsafeRawBufferPointer, number: Int
     ) {
-        if messageCount == oids.count { settle() }
-        let lane = idle.removeLast()
+        if messageCount == Int(CSHA1_MESSAGES) { settle() }
+        let lane = idle.trailingZeroBitCount
+        idle &= idle &- 1
         let total = header.count + content.count
         csha1_lanes_start(handle, UInt32(lane), UInt32(messageCount))
         let blocks = composed(lane)
@@ -198,12 +204,11 @@ private final class Lanes {
 
     /// Hashes as many blocks as no lane's part ends before.
     private func step(_ done: LaneHasher.Done) {
-        let blocks = left.min()
-        csha1_lanes_hash(handle, Int(blocks))
-        let isIdle = left .== .max
-        left = (left &- blocks).replacing(with: .max, where: isIdle)
-        let isOver = left .== 0
-        for lane in 0 ..< count where isOver[lane] { advance(lane, done) }
+        var ended = csha1_lanes_hash(handle)
+        while ended != 0 {
+            advance(ended.trailingZeroBitCount, done)
+            ended &= ended &- 1
+        }
     }
 
     /// Goes on to the next part of a lane's object.
@@ -227,10 +232,10 @@ private final class Lanes {
     }
 
     private func feed(_ lane: Int, _ blocks: UnsafeRawBufferPointer) {
-        // SAFETY: the kernel reads `left` blocks from here, which stay until the lane goes on.
-        let start = blocks.baseAddress?.assumingMemoryBound(to: UInt8.self)
-        csha1_lanes_feed(handle, UInt32(lane), start)
-        left[lane] = UInt32(blocks.count / Self.blockSize)
+        // SAFETY: the kernel reads these blocks, which stay until the lane goes on.
+        csha1_lanes_feed(
+            handle, UInt32(lane), blocks.baseAddress?.assumingMemoryBound(to: UInt8.self),
+            UInt32(truncatingIfNeeded: blocks.count / Self.blockSize))
     }
 
     private func composed(_ lane: Int) -> UnsafeMutableRawBufferPointer {
@@ -261,8 +266,7 @@ private final class Lanes {
             return ObjectID(raw: UnsafeRawBufferPointer(digest), .sha1)
         }
         csha1_lanes_idle(handle, UInt32(lane))
-        left[lane] = .max
-        idle.append(lane)
+        idle |= 1 << UInt32(lane)
         oids[lanes[lane].message] = oid
         if lanes[lane].wasAttacked { attacks.append(oid) }
         done(lanes[lane].number, oid)
@@ -290,5 +294,5 @@ private final class Lanes {
         }
     }
 
-    private func isBusy(_ lane: Int) -> Bool { left[lane] != .max }
+    private func isBusy(_ lane: Int) -> Bool { idle >> UInt32(lane) & 1 == 0 }
 }

@@ -55,7 +55,7 @@ final class BufferPool: @unchecked Sendable {
     /// Bytes behind each content that may be read and written.
     static let slack = 64
     /// Bytes kept for later use, and the most of one buffer.
-    private static let maximumFreeBytes = 16 << 20
+    private static let maximumFreeBytes = 4 << 20
     static let largestKept = smallest << (sizes - 1)
     private static let smallest = 1 << 12
     private static let sizes = 13

@@ -49,10 +49,12 @@ struct Delta {
 
     /// Builds the result from `base` into `result`, which must have ``resultSize`` bytes.
     ///
+    /// - Parameter slack: bytes behind both the base and the result that may be read and written: short
+    ///   pieces are then copied by whole vectors.
     /// - Throws: ``ParseError`` for a copy outside the base, a result of another size, the reserved
     ///   instruction, or a base of another size than the delta names.
     func apply(
-        to base: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer
+        to base: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer, slack: Int = 0
     ) throws(ParseError) {
         guard UInt64(base.count) == baseSize else {
             throw ParseError("delta is for a base of \(baseSize) bytes, not \(base.count)", at: 0)
@@ -60,29 +62,45 @@ struct Delta {
         guard UInt64(result.count) == resultSize else {
             throw ParseError("delta result has another size", at: 0)
         }
+        let isWide = slack >= MemoryLayout<Wide>.size
         var written = 0
         try forEachInstruction { instruction, end throws(ParseError) in
             let source: UnsafeRawBufferPointer
+            var copiesWide = isWide
             switch instruction {
             case .copy(let offset, let size):
                 guard size <= base.count, offset <= base.count &- size else {
                     throw ParseError("copy outside the delta's base", at: end)
                 }
                 source = UnsafeRawBufferPointer(rebasing: base[offset ..< offset &+ size])
-            case .insert(let bytes): source = bytes
+            case .insert(let bytes):
+                source = bytes
+                // Nothing may be read behind the delta's end.
+                copiesWide = isWide && end &+ MemoryLayout<Wide>.size <= instructions.count
             }
             guard source.count <= result.count &- written else {
                 throw ParseError("delta makes more than it declares", at: end)
             }
-            // SAFETY: both ranges were checked above; base and result are different buffers.
-            result.baseAddress.unsafelyUnwrapped.advanced(by: written).copyMemory(
-                from: source.baseAddress.unsafelyUnwrapped, byteCount: source.count)
+            // SAFETY: both ranges were checked above; base and result are different buffers, and what is
+            // copied too much lies within the slack or is overwritten.
+            let (from, to) = (
+                source.baseAddress.unsafelyUnwrapped,
+                result.baseAddress.unsafelyUnwrapped.advanced(by: written)
+            )
+            if copiesWide, source.count <= MemoryLayout<Wide>.size {
+                to.storeBytes(of: from.loadUnaligned(as: Wide.self), as: Wide.self)
+            } else {
+                to.copyMemory(from: from, byteCount: source.count)
+            }
             written &+= source.count
         }
         guard written == result.count else {
             throw ParseError("delta makes less than it declares", at: instructions.count)
         }
     }
+
+    /// What short pieces are copied in.
+    private typealias Wide = SIMD64<UInt8>
 
     /// One step of a delta.
     enum Instruction {

@@ -7,11 +7,10 @@ import Synchronization
 /// An object's deltas do not need its id, so hashing trails behind: objects are hashed side by side,
 /// each when a lane is free.
 final class DeltaResolver: @unchecked Sendable {
-    // SAFETY: `oids` and `kinds` are written by several threads, each row by the one thread that
-    // rebuilds it; all else is constant once the threads run.
+    // SAFETY: `kinds` and the table's ids are written by several threads, each row by the one thread
+    // that rebuilds it; all else is constant once the threads run.
     private let table: PackEntryTable
     private let deltas: DeltaStore
-    private let oids: UnsafeMutableRawBufferPointer
     private let kinds: UnsafeMutableBufferPointer<UInt8>
     private let pack: PackReader
     private let limits: PackLimits
@@ -39,18 +38,13 @@ final class DeltaResolver: @unchecked Sendable {
         self.collectors = collectors
         self.progress = progress
         self.isCancelled = isCancelled
-        oids = .allocate(byteCount: table.oids.count, alignment: 16)
-        oids.copyBytes(from: table.oids)
         kinds = .allocate(capacity: table.count)
         for row in 0 ..< table.count { kinds[row] = table.types[row] >> 4 }
         forest = DeltaForest(table)
         work = DeltaWork(forest, threads: collectors.count)
     }
 
-    deinit {
-        oids.deallocate()
-        kinds.deallocate()
-    }
+    deinit { kinds.deallocate() }
 
     /// Rebuilds all that hangs on the pack's whole objects, and puts what was found into `result`.
     func run(into result: inout PackEntryTable) throws(StoreError) {
@@ -61,19 +55,9 @@ final class DeltaResolver: @unchecked Sendable {
             if failure.hasFailed { work.stop() }
         }
         try failure.check()
-        result.oids.withUnsafeMutableBytes { $0.copyMemory(from: UnsafeRawBufferPointer(oids)) }
         for row in 0 ..< table.count {
             if let kind = ObjectKind(rawValue: kinds[row]) { result.setKind(kind, row: row) }
         }
-    }
-
-    private func objectID(_ row: Int) -> ObjectID {
-        ObjectID(raw: UnsafeRawBufferPointer(rawObjectID(row)), table.format)
-    }
-
-    private func rawObjectID(_ row: Int) -> UnsafeMutableRawBufferPointer {
-        let width = table.format.byteCount
-        return UnsafeMutableRawBufferPointer(rebasing: oids[(row * width) ..< ((row + 1) * width)])
     }
 
     // MARK: Threads
@@ -82,6 +66,9 @@ final class DeltaResolver: @unchecked Sendable {
     private final class Worker {
         private let resolver: DeltaResolver
         private let thread: Int
+        private let forest: DeltaForest
+        private let work: DeltaWork
+        private let hasRefDeltas: Bool
         private let pool: BufferPool
         private let reader: PackEntryReader
         private let hasher: RowHasher<HeldObject>
@@ -90,6 +77,9 @@ final class DeltaResolver: @unchecked Sendable {
         init(_ resolver: DeltaResolver, _ thread: Int) {
             self.resolver = resolver
             self.thread = thread
+            forest = resolver.forest
+            work = resolver.work
+            hasRefDeltas = forest.hasRefDeltas
             pool = BufferPool(resolver.budget)
             reader = PackEntryReader(resolver.pack, resolver.table, resolver.limits)
             hasher = RowHasher(resolver.table.format)
@@ -97,11 +87,10 @@ final class DeltaResolver: @unchecked Sendable {
         }
 
         func run() throws(StoreError) {
-            let work = resolver.work
             work.start()
             while true {
                 try goDown()
-                if resolver.forest.hasRefDeltas {
+                if hasRefDeltas {
                     // An id that is not there yet may be a base that others wait for.
                     try hasher.finish(identified)
                     if let (row, base) = work.next(thread: thread) {
@@ -120,7 +109,7 @@ final class DeltaResolver: @unchecked Sendable {
 
         /// Rebuilds all that is on this thread's stack.
         private func goDown() throws(StoreError) {
-            while let (row, base) = resolver.work.next(thread: thread) {
+            while let (row, base) = work.next(thread: thread) {
                 if resolver.failure.hasFailed { return }
                 if resolver.isCancelled() { throw StoreError(.cancelled, "cancelled") }
                 try resolve(row, base)
@@ -135,8 +124,8 @@ final class DeltaResolver: @unchecked Sendable {
                     object.starts = try links.starts(kind, object.content)
                 } catch { throw fault(row, error) }
             }
-            resolver.work.push(object, row: row, thread: thread)
-            pushRefChildren(of: object, resolver.objectID(row))
+            work.push(object, row: row, thread: thread)
+            if hasRefDeltas { pushRefChildren(of: object, resolver.table.objectID(row: row)) }
         }
 
         private func resolve(_ row: Int, _ base: HeldObject) throws(StoreError) {
@@ -144,26 +133,26 @@ final class DeltaResolver: @unchecked Sendable {
             resolver.kinds[row] = base.kind.rawValue
             resolver.progress.add(resolved: 1)
             let isBase =
-                resolver.forest.hasRefDeltas || !resolver.forest.children(of: row).isEmpty
+                hasRefDeltas || !forest.children(of: row).isEmpty
             do throws(ParseError) {
                 object.starts = try links.collect(
                     base.kind, object.content, delta: delta, on: base.starts, keepsStarts: isBase)
             } catch {
                 throw malformedObject(object.kind, object.content, resolver.table.format, error)
             }
-            resolver.work.push(object, row: row, thread: thread)
+            work.push(object, row: row, thread: thread)
             try hasher.add(row, object.kind, object.content, object, done: identified)
         }
 
         private func identified(_ row: Int, _ oid: ObjectID, _ object: HeldObject) {
-            oid.write(to: resolver.rawObjectID(row))
-            pushRefChildren(of: object, oid)
+            oid.write(to: resolver.table.oids[row])
+            if hasRefDeltas { pushRefChildren(of: object, oid) }
         }
 
         /// Goes on with the deltas that name the object by its id.
         private func pushRefChildren(of object: HeldObject, _ oid: ObjectID) {
-            let rows = resolver.forest.claimRefChildren(oid)
-            if !rows.isEmpty { resolver.work.push(object, refChildren: rows, thread: thread) }
+            let rows = forest.claimRefChildren(oid)
+            if !rows.isEmpty { work.push(object, refChildren: rows, thread: thread) }
         }
 
         private func rebuild(
@@ -185,7 +174,8 @@ final class DeltaResolver: @unchecked Sendable {
             try resolver.budget.make(delta.resultSize)
             let object = try pool.take(base.kind, Int(delta.resultSize))
             do throws(ParseError) {
-                try delta.apply(to: base.content, into: object.room)
+                try delta.apply(
+                    to: base.content, into: object.room, slack: BufferPool.slack)
             } catch { throw fault(row, error) }
             return (object, delta)
         }

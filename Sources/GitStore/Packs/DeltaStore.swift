@@ -1,59 +1,94 @@
+import Synchronization
+
 /// Deltas that were inflated to find where their entries end, kept until they are applied so that they
 /// need not be inflated twice; no more than a budget of bytes.
-struct DeltaStore {
-    /// Bytes that it may hold.
-    let budget: Int
-    private var chunks: [UnsafeMutableRawBufferPointer] = []
-    /// Where the free part of the last chunk begins.
-    private var used = 0
-    /// For each row where its delta is; a delta's bytes follow their number in four bytes.
-    private var positions: [UInt32] = []
+///
+/// Each thread has a ``Writer``, and puts deltas one after the other into chunks of its own. Which row a
+/// delta is of is said later, by the one thread that parses.
+final class DeltaStore: @unchecked Sendable {
+    // SAFETY: a chunk is written by the one writer that it was made for, `positions` by the thread that
+    // parses; they are read once these have ended.
+
+    /// Where a delta is: the number of its chunk, then where in it its length is, in four bytes, which
+    /// its bytes follow.
+    typealias Position = UInt32
+
+    /// The chunks: as many as the budget allows, made when they are needed.
+    private let chunks: UnsafeMutableBufferPointer<UnsafeMutableRawPointer?>
+    private let madeCount = Atomic(0)
+    private var positions: [Position] = []
 
     private static let chunkShift: UInt32 = 20
-    private static let absent = UInt32.max
+    private static let chunkSize = 1 << Int(chunkShift)
+    private static let absent = Position.max
     /// Larger deltas are not kept, in bytes: small ones are the most, and cost the most to inflate
     /// for their size. (Of git.git's 310,000 deltas, 306,000 are up to 16 KiB, 188 of 388 MiB.)
     private let largest: Int
 
+    /// - Parameter budget: bytes that it may hold.
     init(budget: Int) {
-        self.budget = min(budget, 1 << 31)
+        let budget = min(max(budget, 0), 1 << 31)
         largest = min(max(budget >> 13, 1 << 10), 1 << 16)
+        chunks = .allocate(capacity: budget / Self.chunkSize)
+        chunks.initialize(repeating: nil)
     }
 
-    /// Gives the memory back. Nothing may be looked up afterwards.
-    mutating func removeAll() {
-        for chunk in chunks { chunk.deallocate() }
-        chunks = []
-        positions = []
+    deinit {
+        for chunk in chunks { chunk?.deallocate() }
+        chunks.deallocate()
     }
 
-    /// Room to keep the delta of `row`; nil where it cannot be kept. It is kept once ``commit(row:)``
-    /// is called, for the bytes last asked for.
-    mutating func room(for count: Int) -> UnsafeMutableRawBufferPointer? {
-        guard count <= largest else { return nil }
-        let size = 1 << Int(Self.chunkShift)
-        if chunks.isEmpty || size - used < count + 4 {
-            guard (chunks.count + 1) * size <= budget else { return nil }
-            chunks.append(.allocate(byteCount: size, alignment: 16))
-            used = 0
+    /// Adds deltas. One a thread.
+    final class Writer {
+        private let store: DeltaStore
+        private var chunk = UnsafeMutableRawPointer(bitPattern: 0)
+        private var number: Position = 0
+        /// Where the free part of the chunk begins.
+        private var used = DeltaStore.chunkSize
+
+        init(_ store: DeltaStore) { self.store = store }
+
+        /// Room for a delta; nil where it cannot be kept. It is kept once ``commit(_:)`` is called, for
+        /// as many bytes.
+        func room(for count: Int) -> UnsafeMutableRawBufferPointer? {
+            guard count <= store.largest else { return nil }
+            if DeltaStore.chunkSize - used < count + 4 {
+                guard let made = store.makeChunk() else { return nil }
+                (chunk, number, used) = (made.chunk, made.number, 0)
+            }
+            return chunk.map { UnsafeMutableRawBufferPointer(start: $0 + used + 4, count: count) }
         }
-        let chunk = chunks[chunks.count - 1]
-        chunk.storeBytes(of: UInt32(count), toByteOffset: used, as: UInt32.self)
-        return UnsafeMutableRawBufferPointer(rebasing: chunk[(used + 4) ..< (used + 4 + count)])
+
+        /// Keeps the delta that there was room made for; says where.
+        func commit(_ count: Int) -> Position {
+            chunk?.storeBytes(of: UInt32(count), toByteOffset: used, as: UInt32.self)
+            defer { used = (used + 4 + count + 3) & ~3 }
+            return number << DeltaStore.chunkShift | Position(used)
+        }
     }
 
-    mutating func commit(row: Int, _ count: Int) {
+    private func makeChunk() -> (chunk: UnsafeMutableRawPointer, number: Position)? {
+        guard madeCount.load(ordering: .relaxed) < chunks.count else { return nil }
+        let number = madeCount.add(1, ordering: .relaxed).oldValue
+        guard number < chunks.count else { return nil }
+        let chunk = UnsafeMutableRawPointer.allocate(byteCount: Self.chunkSize, alignment: 16)
+        chunks[number] = chunk
+        return (chunk, Position(number))
+    }
+
+    /// Says which row's delta is at a place. Rows come in ascending order.
+    func note(_ position: Position, row: Int) {
         while positions.count < row { positions.append(Self.absent) }
-        positions.append(UInt32(chunks.count - 1) << Self.chunkShift | UInt32(used))
-        used = (used + 4 + count + 3) & ~3
+        positions.append(position)
     }
 
     /// The delta of `row`, if it was kept.
     func delta(row: Int) -> UnsafeRawBufferPointer? {
-        guard row < positions.count, positions[row] != Self.absent else { return nil }
-        let chunk = chunks[Int(positions[row] >> Self.chunkShift)]
+        guard row < positions.count, positions[row] != Self.absent,
+            let chunk = chunks[Int(positions[row] >> Self.chunkShift)]
+        else { return nil }
         let start = Int(positions[row] & (1 << Self.chunkShift - 1))
         let count = Int(chunk.load(fromByteOffset: start, as: UInt32.self))
-        return UnsafeRawBufferPointer(rebasing: chunk[(start + 4) ..< (start + 4 + count)])
+        return UnsafeRawBufferPointer(start: chunk + start + 4, count: count)
     }
 }

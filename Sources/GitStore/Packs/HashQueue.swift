@@ -81,21 +81,57 @@ final class HashQueue {
     private let spare = BoundedQueue<Batch>(capacity: 16)
     private let failure = FirstFailure()
     private var workers: Workers?
+    /// What the calling thread hashes with when the others have enough to do; nil where it may not.
+    private let ownWorker: Worker?
 
-    /// Starts a thread for each of `collectors`, which gathers the links of what it hashes.
-    init(_ format: ObjectFormat, collectors: [LinkCollector]) throws(StoreError) {
-        // SAFETY: worker i alone uses collectors[i] until ``finish()`` has joined it.
-        nonisolated(unsafe) let collectors = collectors
-        workers = try Workers(collectors.count) { [waiting, hashed, failure] index in
-            let hasher = RowHasher<Batch>(format)
-            func done(_ item: Int, _ oid: ObjectID, _ batch: Batch) {
-                batch.oids[item] = oid
-                batch.unhashedCount -= 1
-                if batch.unhashedCount == 0 { hashed.push(batch) }
+    /// What a thread hashes with.
+    private final class Worker {
+        private let format: ObjectFormat
+        private let links: LinkCollector
+        private let hashed: BoundedQueue<Batch>
+        private let hasher: RowHasher<Batch>
+
+        init(_ format: ObjectFormat, _ links: LinkCollector, _ hashed: BoundedQueue<Batch>) {
+            self.format = format
+            self.links = links
+            self.hashed = hashed
+            hasher = RowHasher(format)
+        }
+
+        /// Takes in the objects of a batch, which goes on once all of them are done.
+        func hash(_ batch: Batch) throws(StoreError) {
+            batch.begin()
+            for (number, item) in batch.items.enumerated() {
+                let content = UnsafeRawBufferPointer(
+                    rebasing: batch.storage[item.start ..< item.start + item.count])
+                do throws(ParseError) {
+                    try links.collect(item.kind, content)
+                } catch { throw malformedObject(item.kind, content, format, error) }
+                try hasher.add(number, item.kind, content, batch, done: done)
             }
+        }
+
+        /// Hashes to the end what was begun.
+        func finish() throws(StoreError) { try hasher.finish(done) }
+
+        private func done(_ item: Int, _ oid: ObjectID, _ batch: Batch) {
+            batch.oids[item] = oid
+            batch.unhashedCount -= 1
+            if batch.unhashedCount == 0 { hashed.push(batch) }
+        }
+    }
+
+    /// Starts threads that hash, one for each of `collectors`, which gathers the links of what it hashes;
+    /// but the last, if there are more than one, is for the calling thread.
+    init(_ format: ObjectFormat, collectors: [LinkCollector]) throws(StoreError) {
+        let hashers = collectors.map { [hashed] in Worker(format, $0, hashed) }
+        ownWorker = hashers.count > 1 ? hashers.last : nil
+        // SAFETY: thread i alone uses hashers[i], until ``finish()`` has joined it.
+        nonisolated(unsafe) let others = hashers
+        workers = try Workers(max(1, hashers.count - 1)) { [waiting, failure] index in
             failure.catching { () throws(StoreError) in
-                while let batch = try Self.next(waiting, hasher, done), !failure.hasFailed {
-                    try Self.hash(batch, format, collectors[index], hasher, done)
+                while let batch = try Self.next(waiting, others[index]), !failure.hasFailed {
+                    try others[index].hash(batch)
                 }
             }
             if failure.hasFailed { waiting.close() }
@@ -106,7 +142,14 @@ final class HashQueue {
 
     /// Hands over a batch; hashed ones come back through ``takeHashed()``.
     func submit(_ batch: Batch) throws(StoreError) {
-        if !waiting.push(batch) { try failure.check() }
+        if let ownWorker {
+            if waiting.pushIfRoom(batch) { return }
+            try failure.check()
+            // Rather than wait.
+            try ownWorker.hash(batch)
+        } else if !waiting.push(batch) {
+            try failure.check()
+        }
     }
 
     func takeHashed() -> Batch? { hashed.popIfReady() }
@@ -122,6 +165,10 @@ final class HashQueue {
 
     /// Waits until all is hashed.
     func finish() throws(StoreError) {
+        if let ownWorker {
+            while let batch = waiting.popIfReady() { try ownWorker.hash(batch) }
+            try ownWorker.finish()
+        }
         stop()
         while spare.popIfReady() != nil {}
         try failure.check()
@@ -134,26 +181,11 @@ final class HashQueue {
 
     /// The next batch; while there is none, what was begun is hashed to its end.
     private static func next(
-        _ waiting: BoundedQueue<Batch>, _ hasher: RowHasher<Batch>, _ done: RowHasher<Batch>.Done
+        _ waiting: BoundedQueue<Batch>, _ worker: Worker
     ) throws(StoreError) -> Batch? {
         if let batch = waiting.popIfReady() { return batch }
-        try hasher.finish(done)
+        try worker.finish()
         return waiting.pop()
-    }
-
-    private static func hash(
-        _ batch: Batch, _ format: ObjectFormat, _ links: LinkCollector,
-        _ hasher: RowHasher<Batch>, _ done: RowHasher<Batch>.Done
-    ) throws(StoreError) {
-        batch.begin()
-        for (number, item) in batch.items.enumerated() {
-            let content = UnsafeRawBufferPointer(
-                rebasing: batch.storage[item.start ..< item.start + item.count])
-            do throws(ParseError) {
-                try links.collect(item.kind, content)
-            } catch { throw malformedObject(item.kind, content, format, error) }
-            try hasher.add(number, item.kind, content, batch, done: done)
-        }
     }
 }
 

@@ -32,7 +32,7 @@ public final class IndexedPack {
         self.trailer = trailer
         self.addedBases = addedBases
         order = table.rowsByObjectID()
-        missingLinks = table.oids.withUnsafeBytes { links?.subtracting($0) ?? [] }
+        missingLinks = links?.subtracting(table.oids.bytes) ?? []
     }
 
     public var objectCount: Int { table.count }

@@ -3,7 +3,7 @@ internal import GitCore
 extension PackEntryTable {
     /// The rows in the order of their ids, equal ids in the order of their rows: the order of an index.
     func rowsByObjectID() -> [UInt32] {
-        oids.withUnsafeBytes { ObjectIDSort(ids: $0, count: count, format: format).rows() }
+        ObjectIDSort(ids: oids.bytes, count: count, format: format).rows()
     }
 }
 

@@ -15,15 +15,34 @@ struct PackEntryTable {
     private(set) var headerLengths: [UInt8] = []
     /// For an OFS_DELTA the row of its base; for a REF_DELTA its number in ``refBases``.
     private(set) var bases: [UInt32] = []
-    /// The ids, `format.byteCount` bytes each; zeros while unknown.
-    var oids: [UInt8] = []
+    /// The ids, which copies of a table have in common.
+    let oids: ObjectIDColumn
     /// The bases that REF_DELTA entries name, with the entries' rows.
     private(set) var refBases: [(oid: ObjectID, row: UInt32)] = []
+
+    /// How many entries are deltas.
+    private(set) var deltaCount = 0
 
     static let ofsDelta: UInt8 = 6
     static let refDelta: UInt8 = 7
 
-    init(_ format: ObjectFormat) { self.format = format }
+    /// Rows that room is made for at once, at most: who claims more has to send them.
+    private static let mostReserved = 1 << 20
+
+    init(_ format: ObjectFormat) {
+        self.format = format
+        oids = ObjectIDColumn(format)
+    }
+
+    /// Makes room for a number of rows. Memory is in use only once they are there.
+    mutating func reserve(_ count: Int) {
+        let count = min(count, Self.mostReserved) + 1
+        offsets.reserveCapacity(count)
+        crcs.reserveCapacity(count)
+        types.reserveCapacity(count)
+        headerLengths.reserveCapacity(count)
+        bases.reserveCapacity(count)
+    }
 
     var count: Int { types.count }
 
@@ -41,16 +60,18 @@ struct PackEntryTable {
                 throw ParseError("delta base offset is not that of an entry", at: offset)
             }
             types.append(Self.ofsDelta)
+            deltaCount += 1
             bases.append(UInt32(truncatingIfNeeded: base))
         case .oid(let oid):
             types.append(Self.refDelta)
+            deltaCount += 1
             bases.append(UInt32(truncatingIfNeeded: refBases.count))
             refBases.append((oid, row))
         }
         offsets.append(offset)
         headerLengths.append(UInt8(header.length))
         crcs.append(0)
-        oids.append(contentsOf: repeatElement(0, count: format.byteCount))
+        oids.append()
     }
 
     /// Adds an object in full that is known already.
@@ -62,7 +83,8 @@ struct PackEntryTable {
         offsets.append(offset)
         headerLengths.append(UInt8(headerLength))
         crcs.append(crc)
-        oids += oid.rawBytes
+        oids.append()
+        setObjectID(oid, row: count - 1)
     }
 
     mutating func setCRC(_ crc: UInt32, row: Int) { crcs[row] = crc }
@@ -73,20 +95,10 @@ struct PackEntryTable {
     /// Takes the end off again, for entries to be added.
     mutating func reopen() { offsets.removeLast() }
 
-    mutating func setObjectID(_ oid: ObjectID, row: Int) {
-        oids.withUnsafeMutableBytes { buffer in
-            let start = row * format.byteCount
-            oid.write(
-                to: UnsafeMutableRawBufferPointer(
-                    rebasing: buffer[start ..< start + format.byteCount]))
-        }
-    }
+    func setObjectID(_ oid: ObjectID, row: Int) { oid.write(to: oids[row]) }
 
     func objectID(row: Int) -> ObjectID {
-        oids.withUnsafeBytes { buffer in
-            ObjectID(
-                raw: UnsafeRawBufferPointer(rebasing: buffer[(row * format.byteCount)...]), format)
-        }
+        ObjectID(raw: UnsafeRawBufferPointer(oids[row]), format)
     }
 
     func isDelta(_ row: Int) -> Bool { types[row] & 15 >= Self.ofsDelta }
@@ -98,9 +110,13 @@ struct PackEntryTable {
         types[row] = types[row] & 15 | kind.rawValue << 4
     }
 
-    /// The row of the entry that begins at `offset`.
+    /// The row of the entry that begins at `offset`. Quick where it is one of the last.
     func row(at offset: UInt64) -> Int? {
-        let low = offsets.partitionPoint { $0 < offset }
-        return low < count && offsets[low] == offset ? low : nil
+        var (low, high, step) = (count, count, 64)
+        while low > 0, low == high || offsets[low] > offset {
+            (low, high, step) = (max(low - step, 0), low, step * 2)
+        }
+        let row = offsets[low ..< high].partitionPoint { $0 < offset }
+        return row < count && offsets[row] == offset ? row : nil
     }
 }

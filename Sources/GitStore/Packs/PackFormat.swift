@@ -60,34 +60,18 @@ struct PackEntryHeader {
         parsing bytes: UnsafeRawBufferPointer, _ format: ObjectFormat
     ) throws(ParseError) {
         var position = 0
-        func next() throws(ParseError) -> UInt8 {
-            guard position < bytes.count else { throw ParseError(Self.truncated, at: position) }
-            defer { position += 1 }
-            return bytes[position]
-        }
-        var byte = try next()
-        let type = byte >> 4 & 7
-        var size = UInt64(byte & 15)
-        var shift: UInt64 = 4
-        while byte & 0x80 != 0 {
-            byte = try next()
-            let bits = UInt64(byte & 0x7f)
-            guard shift < 64, (bits << shift) >> shift == bits else {
-                throw ParseError("object size does not fit 64 bits", at: 0)
-            }
-            size |= bits << shift
-            shift += 7
-        }
-        switch type {
-        case 6:
-            base = .distance(try Self.distance(next))
+        let first = try Self.byte(bytes, &position)
+        var size = UInt64(first & 15)
+        if first & 0x80 != 0 { try Self.addSize(bytes, &position, to: &size) }
+        switch first >> 4 & 7 {
+        case 6: base = .distance(try Self.distance(bytes, &position))
         case 7:
             guard bytes.count - position >= format.byteCount else {
                 throw ParseError(Self.truncated, at: position)
             }
             base = .oid(ObjectID(raw: UnsafeRawBufferPointer(rebasing: bytes[position...]), format))
             position += format.byteCount
-        default:
+        case let type:
             guard let kind = ObjectKind(rawValue: type) else {
                 throw ParseError("unknown object type \(type)", at: 0)
             }
@@ -99,13 +83,39 @@ struct PackEntryHeader {
 
     static let truncated = "truncated entry header"
 
+    @inline(__always)
+    private static func byte(
+        _ bytes: UnsafeRawBufferPointer, _ position: inout Int
+    ) throws(ParseError) -> UInt8 {
+        guard position < bytes.count else { throw ParseError(truncated, at: position) }
+        defer { position += 1 }
+        return bytes[position]
+    }
+
+    /// Adds the bits of the size that are not in the first byte.
+    private static func addSize(
+        _ bytes: UnsafeRawBufferPointer, _ position: inout Int, to size: inout UInt64
+    ) throws(ParseError) {
+        var shift: UInt64 = 4
+        while true {
+            let byte = try byte(bytes, &position)
+            let bits = UInt64(byte & 0x7f)
+            guard shift < 64, (bits << shift) >> shift == bits else {
+                throw ParseError("object size does not fit 64 bits", at: 0)
+            }
+            size |= bits << shift
+            if byte & 0x80 == 0 { return }
+            shift += 7
+        }
+    }
+
     private static func distance(
-        _ next: () throws(ParseError) -> UInt8
+        _ bytes: UnsafeRawBufferPointer, _ position: inout Int
     ) throws(ParseError) -> UInt64 {
-        var byte = try next()
+        var byte = try byte(bytes, &position)
         var value = UInt64(byte & 0x7f)
         while byte & 0x80 != 0 {
-            byte = try next()
+            byte = try self.byte(bytes, &position)
             guard value < (1 << 56) else { throw ParseError("delta base offset overflows", at: 0) }
             value = (value + 1) << 7 | UInt64(byte & 0x7f)
         }

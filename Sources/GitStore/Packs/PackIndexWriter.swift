@@ -59,20 +59,17 @@ struct PackIndexWriter {
     private func fanOut() -> [UInt32] {
         let width = table.format.byteCount
         var totals = [UInt32](repeating: 0, count: 256)
-        table.oids.withUnsafeBufferPointer { oids in
-            for row in 0 ..< table.count { totals[Int(oids[row * width])] += 1 }
-        }
+        let oids = table.oids.bytes
+        for row in 0 ..< table.count { totals[Int(oids[row * width])] += 1 }
         for index in 1 ..< 256 { totals[index] += totals[index - 1] }
         return totals
     }
 
     private func appendObjectIDs(_ out: inout TableWriter) {
         let format = table.format
-        table.oids.withUnsafeBytes { oids in
-            for row in order {
-                let start = Int(row) * format.byteCount
-                let id = UnsafeRawBufferPointer(rebasing: oids[start ..< start + format.byteCount])
-                if let bytes = id.baseAddress { out.append(RawObjectID(bytes, format), format) }
+        for row in order {
+            if let bytes = table.oids[Int(row)].baseAddress {
+                out.append(RawObjectID(bytes, format), format)
             }
         }
     }

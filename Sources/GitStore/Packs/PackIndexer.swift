@@ -63,8 +63,7 @@ public final class PackIndexer {
         let links = options.findsMissingLinks ? ObjectIDSet(format) : nil
         self.links = links
         collectors = (0 ..< threads).map { _ in LinkCollector(format, into: links) }
-        let hashes = try HashQueue(
-            format, collectors: Array(collectors.prefix(max(1, threads - 1))))
+        let hashes = try HashQueue(format, collectors: collectors)
         parser = PackStreamParser(
             format, limits: options.limits, threads: threads,
             deltaBudget: Self.deltaBudget(options.memory, threads: threads),
@@ -73,7 +72,7 @@ public final class PackIndexer {
 
     /// What is left of the memory for deltas.
     private static func deltaBudget(_ memory: Int, threads: Int) -> Int {
-        let (perThread, fixed, least) = (24 << 20, 88 << 20, 8 << 20)
+        let (perThread, fixed, least) = (16 << 20, 50 << 20, 8 << 20)
         return max(memory - fixed - min(threads, 64) * perThread, least)
     }
 
@@ -112,7 +111,6 @@ public final class PackIndexer {
             throw StoreError(.corrupt, "pack has no trailer")
         }
         var (table, deltas) = parser.takeResult()
-        defer { deltas.removeAll() }
         let received = table.count
         let budget = RebuildBudget(options.limits, inflated: parser.inflatedTotal)
         try resolve(&table, deltas, budget, received: received)

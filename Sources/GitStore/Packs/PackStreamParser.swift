@@ -4,15 +4,15 @@ import Synchronization
 /// The first pass over a pack: takes it in as it arrives, finds each entry, hashes whole objects on
 /// other threads, notes deltas, and verifies the trailer.
 ///
-/// What arrives is gathered in a window. When that is full, or a while has passed, the entries in it
-/// are found one after the other; but before, if there is much, several threads look ahead for them
-/// (``PackScan``), so that little more is left than to see that one follows on the other.
+/// What arrives is gathered in a window. When that is full, other threads begin to look through it for
+/// entries (``PackLookahead``), while this one goes from entry to entry through the window before, where
+/// they have looked already, and while the next bytes arrive. What comes slowly is taken window or not.
 ///
 /// Entries of ordinary size are inflated by libdeflate once surely all their bytes are there; larger
 /// ones, and any that do not inflate so, go through zlib piece by piece.
 final class PackStreamParser {
-    private(set) var table: PackEntryTable
-    private(set) var deltas: DeltaStore
+    private var table: PackEntryTable
+    private var deltas: DeltaStore
     private(set) var trailer: ObjectID?
     /// Bytes of the pack up to its trailer.
     private(set) var end: UInt64 = 0
@@ -26,21 +26,26 @@ final class PackStreamParser {
     /// What the streams that came so far inflate to, together.
     private(set) var inflatedTotal: UInt64 = 0
 
-    // What has arrived and is not yet consumed: window[start..<filled], where window[start] is byte
-    // `position` of the pack. window[hashed..<start] awaits the trailer's hash.
-    private var window: UnsafeMutableRawBufferPointer
-    private var (hashed, start, filled) = (0, 0, 0)
+    /// What arrives is put in here.
+    private var filling: ArrivalWindow
+    /// Full, and being looked through, if `isAhead`; else empty.
+    private var other: ArrivalWindow
+    private var isAhead = false
+    /// The one of the two that is gone through.
+    private var window: ArrivalWindow
+    /// The place in the pack where its unread bytes begin.
     private var position: UInt64 = 0
+    /// Bytes that have arrived, and how many of them are in the trailer's hash.
+    private var (arrived, hashed): (UInt64, UInt64) = (0, 0)
     private var packHash: PlainHasher
 
-    private let threads: Int
-    /// What was found ahead, in the window as it is.
+    private var lookahead: PackLookahead
+    /// What was found ahead in the window, in order.
     private var scans: ArraySlice<PackScan> = []
     private var lastParse = ContinuousClock.now
 
     private var batch = HashQueue.Batch()
-    private let inflater = Inflater()
-    private var scratch: [UInt8] = []
+    private var inflater: EntryInflater
 
     private enum State {
         case header
@@ -52,8 +57,10 @@ final class PackStreamParser {
 
     /// Objects up to this size are inflated in one piece, in bytes.
     static let wholeLimit = 4 << 20
-    /// Bytes of the window that one thread looks through at a time.
-    private static let scanSize = 1 << 20
+    /// The most bytes of a window that are left for the next: an entry of which not surely all is there.
+    private static let mostLeft = Inflater.compressedBound(wholeLimit) + 128
+    /// Bytes of a window for each thread.
+    private static let windowSize = 2 << 20
     /// How long what has arrived may wait for more.
     private static let patience = Duration.milliseconds(100)
 
@@ -62,42 +69,37 @@ final class PackStreamParser {
         _ format: ObjectFormat, limits: PackLimits, threads: Int, deltaBudget: Int,
         hashes: HashQueue, progress: PackProgress
     ) {
-        self.threads = threads
         self.format = format
         self.limits = limits
         self.hashes = hashes
         self.progress = progress
         table = PackEntryTable(format)
-        deltas = DeltaStore(budget: deltaBudget)
+        let deltas = DeltaStore(budget: deltaBudget)
+        self.deltas = deltas
+        let inflaters = (0 ..< max(threads, 1)).map { _ in EntryInflater(deltas) }
+        inflater = inflaters[0]
+        lookahead = PackLookahead(format, inflaters, makeBatch: hashes.makeBatch)
         packHash = PlainHasher(format)
-        let size = max(2 * Self.wholeLimit, min(threads, 16) * 4 * Self.scanSize)
-        window = .allocate(byteCount: size, alignment: 16)
-    }
-
-    deinit {
-        window.deallocate()
-        deltas.removeAll()
+        let capacity = min(max(threads, 2), 16) * Self.windowSize
+        filling = ArrivalWindow(front: Self.mostLeft, capacity: capacity)
+        other = ArrivalWindow(front: Self.mostLeft, capacity: capacity)
+        window = filling
     }
 
     /// Takes in the next bytes.
     func append(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
         var rest = bytes[...]
         while !rest.isEmpty {
-            if filled == window.count {
-                try parse(isLast: false)
-                compact()
-            }
-            let count = min(rest.count, window.count - filled)
-            UnsafeMutableRawBufferPointer(rebasing: window[filled ..< filled + count])
-                .copyMemory(from: UnsafeRawBufferPointer(rebasing: rest.prefix(count)))
-            filled += count
+            if filling.isFull { try turn() }
+            let count = filling.fill(rest)
             rest = rest.dropFirst(count)
+            arrived += UInt64(count)
             progress.add(bytes: count)
-            guard position + UInt64(filled - start) <= limits.packSize else {
+            guard arrived <= limits.packSize else {
                 throw StoreError(.limit, "pack is larger than \(limits.packSize) bytes")
             }
         }
-        if isWaitedFor { try parse(isLast: false) }
+        if isWaitedFor { try parseAll(isLast: false) }
     }
 
     /// Whether to go on with what is there. A window that fills quickly is better taken whole.
@@ -108,7 +110,7 @@ final class PackStreamParser {
 
     /// Says that all has arrived.
     func finish() throws(StoreError) {
-        try parse(isLast: true)
+        try parseAll(isLast: true)
         guard case .end = state else {
             throw StoreError(
                 .corrupt,
@@ -123,49 +125,79 @@ final class PackStreamParser {
     /// Hands the entries and the kept deltas to the second pass, and gives up all other memory.
     func takeResult() -> (table: PackEntryTable, deltas: DeltaStore) {
         let result = (table, deltas)
-        window.deallocate()
-        window = .allocate(byteCount: 0, alignment: 16)
-        scratch = []
         table = PackEntryTable(format)
         deltas = DeltaStore(budget: 0)
+        inflater = EntryInflater(deltas)
+        lookahead = PackLookahead(format, [inflater], makeBatch: hashes.makeBatch)
+        filling = ArrivalWindow(front: 0, capacity: 0)
+        (other, window) = (filling, filling)
         return result
     }
 
-    // MARK: The window
+    // MARK: Windows
 
-    private var unread: UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(rebasing: window[start ..< filled])
+    /// Has the full window looked through while the one before is gone through, which is filled next.
+    private func turn() throws(StoreError) {
+        let isFound = isAhead
+        let found = lookahead.finish()
+        // What is in the middle of a large entry is not worth a look.
+        if case .entry = state { lookahead.start(filling, isStart: !isFound) }
+        isAhead = true
+        if isFound { try parse(other, found, isLast: false) }
+        swap(&filling, &other)
+    }
+
+    /// Goes through all that is there.
+    private func parseAll(isLast: Bool) throws(StoreError) {
+        if isAhead {
+            let found = lookahead.finish()
+            isAhead = false
+            try parse(other, found, isLast: false)
+        }
+        if case .entry = state { lookahead.start(filling, isStart: true) }
+        hash(filling)
+        try parse(filling, lookahead.finish(), isLast: isLast)
+        swap(&filling, &other)
+    }
+
+    /// Goes through a window as far as the bytes allow, and leaves the rest to the next.
+    private func parse(
+        _ window: ArrivalWindow, _ found: ArraySlice<PackScan>, isLast: Bool
+    ) throws(StoreError) {
+        let (count, deltaCount) = (table.count, table.deltaCount)
+        defer {
+            lastParse = .now
+            progress.add(objects: table.count - count, deltas: table.deltaCount - deltaCount)
+        }
+        self.window = window
+        hash(window)
+        scans = found
+        try parseEntries(isLast: isLast)
+        while !scans.isEmpty { try dropScan() }
+        hash(window, to: max(position, hashed))
+        window.moveRest(to: window === filling ? other : filling)
     }
 
     private func consume(_ count: Int) {
-        start += count
+        window.consume(count)
         position += UInt64(count)
     }
 
-    /// Brings the trailer's hash up to a place in the window.
-    private func hash(to end: Int) {
-        guard hashed < end else { return }
-        packHash.update(UnsafeRawBufferPointer(rebasing: window[hashed ..< end]))
+    /// Brings the trailer's hash up to the end of a window, but for what may be the trailer.
+    private func hash(_ window: ArrivalWindow) {
+        let end = position + UInt64(window.unread.count)
+        if end > hashed + UInt64(format.byteCount) {
+            hash(window, to: end - UInt64(format.byteCount))
+        }
+    }
+
+    private func hash(_ window: ArrivalWindow, to end: UInt64) {
+        let (start, count) = (window.start + Int(hashed) - Int(position), Int(end - hashed))
+        packHash.update(UnsafeRawBufferPointer(rebasing: window.bytes[start ..< start + count]))
         hashed = end
     }
 
-    private func compact() {
-        hash(to: start)
-        let rest = unread
-        window.copyMemory(from: rest)
-        (hashed, start, filled) = (hashed - start, 0, rest.count)
-    }
-
     // MARK: Entries
-
-    /// Goes as far as the bytes allow.
-    private func parse(isLast: Bool) throws(StoreError) {
-        defer { lastParse = .now }
-        if case .header = state, try parseHeader() { return }
-        scanAhead()
-        try parseEntries(isLast: isLast)
-        while !scans.isEmpty { try dropScan() }
-    }
 
     private func parseEntries(isLast: Bool) throws(StoreError) {
         while true {
@@ -191,28 +223,26 @@ final class PackStreamParser {
 
     /// Each of these says whether it must wait for more bytes.
     private func parseHeader() throws(StoreError) -> Bool {
-        guard unread.count >= PackHeader.length else { return true }
+        guard window.unread.count >= PackHeader.length else { return true }
         do throws(ParseError) {
-            let bytes = UnsafeRawBufferPointer(rebasing: unread.prefix(PackHeader.length))
+            let bytes = UnsafeRawBufferPointer(rebasing: window.unread.prefix(PackHeader.length))
             expectedCount = Int(try PackHeader(parsing: bytes.span).entryCount)
         } catch { throw fault(error) }
         consume(PackHeader.length)
+        table.reserve(expectedCount)
         progress.setTotal(expectedCount)
         state = expectedCount == 0 ? .trailer : .entry
         return false
     }
 
     private func parseEntry(isLast: Bool) throws(StoreError) -> Bool {
-        if let (scan, entry) = try scanned() {
-            try take(entry, from: scan)
-            return false
-        }
+        if try takeFound() { return false }
         let header: PackEntryHeader
         do throws(ParseError) {
-            header = try PackEntryHeader(parsing: unread, format)
+            header = try PackEntryHeader(parsing: window.unread, format)
         } catch
             where error.reason == PackEntryHeader.truncated
-            && unread.count < PackEntryHeader.maximumLength
+            && window.unread.count < PackEntryHeader.maximumLength
         {
             return true
         } catch { throw fault(error) }
@@ -220,7 +250,8 @@ final class PackStreamParser {
         let size = Int(clamping: header.size)
         if size <= Self.wholeLimit {
             let isAllThere =
-                unread.count - header.length >= Inflater.compressedBound(size) + format.byteCount
+                window.unread.count - header.length >= Inflater.compressedBound(size)
+                + format.byteCount
             guard isAllThere || isLast else { return true }
             if try parseWhole(header, size) { return false }
         }
@@ -244,40 +275,27 @@ final class PackStreamParser {
 
     /// Inflates an entry in one piece; false where it did not work out.
     private func parseWhole(_ header: PackEntryHeader, _ size: Int) throws(StoreError) -> Bool {
-        let input = UnsafeRawBufferPointer(rebasing: unread.dropFirst(header.length))
+        let input = UnsafeRawBufferPointer(rebasing: window.unread.dropFirst(header.length))
         let row = table.count
         let consumed: Int
         if case .none(let kind) = header.base {
             if !batch.hasRoom(for: size) { try submitBatch() }
-            guard let count = inflater.inflate(input, into: batch.room(for: size)) else {
-                return false
-            }
+            let room = batch.room(for: size)
+            guard let count = inflater.inflater.inflate(input, into: room) else { return false }
             consumed = count
             batch.commit(row: row, kind, size)
         } else {
-            let (count, isKept) = inflateDelta(input, size)
-            guard let count else { return false }
-            consumed = count
-            if isKept { deltas.commit(row: row, size) }
+            guard let found = inflater.inflateDelta(input, size) else { return false }
+            consumed = found.consumed
+            if let position = found.position { deltas.note(position, row: row) }
         }
         try appendRow(header)
         let length = header.length + consumed
-        let bytes = UnsafeRawBufferPointer(rebasing: unread.prefix(length))
+        let bytes = UnsafeRawBufferPointer(rebasing: window.unread.prefix(length))
         table.setCRC(crc32(0, bytes), row: row)
         consume(length)
         finishEntry()
         return true
-    }
-
-    private func inflateDelta(
-        _ input: UnsafeRawBufferPointer, _ size: Int
-    ) -> (consumed: Int?, isKept: Bool) {
-        if let room = deltas.room(for: size) { return (inflater.inflate(input, into: room), true) }
-        if scratch.count < size { scratch = [UInt8](repeating: 0, count: size) }
-        let consumed = scratch.withUnsafeMutableBytes { buffer in
-            inflater.inflate(input, into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<size]))
-        }
-        return (consumed, false)
     }
 
     private func appendRow(_ header: PackEntryHeader) throws(StoreError) {
@@ -288,75 +306,52 @@ final class PackStreamParser {
     }
 
     private func finishEntry() {
-        let isDelta = table.isDelta(table.count - 1)
-        progress.add(objects: 1, deltas: isDelta ? 1 : 0)
         state = table.count == expectedCount ? .trailer : .entry
     }
 
     // MARK: Looking ahead
 
-    /// Has threads look through what is unread, if it is much; meanwhile this one hashes it.
-    private func scanAhead() {
-        guard case .entry = state, threads > 1, filled - start >= 2 * Self.scanSize else { return }
-        let ranges = stride(from: start, to: filled, by: Self.scanSize).map {
-            $0 ..< min($0 + Self.scanSize, filled)
-        }
-        let found = ranges.map { PackScan($0, format, makeBatch: hashes.makeBatch) }
-        // SAFETY: the window does not change until the threads have been joined.
-        nonisolated(unsafe) let bytes = UnsafeRawBufferPointer(rebasing: window[..<filled])
-        let first = start
-        let number = Atomic(0)
-        // The last bytes may be the trailer, which is not hashed.
-        let end = filled - format.byteCount
-        nonisolated(unsafe) let parser = self
-        Workers.run(min(threads, found.count)) { thread in
-            if thread == 0 { parser.hash(to: end) }
-            while true {
-                let next = number.add(1, ordering: .relaxed).oldValue
-                guard next < found.count else { return }
-                found[next].run(bytes, isStart: found[next].range.lowerBound == first)
-            }
-        }
-        scans = found[...]
-    }
-
-    /// What was found ahead at the place where the next entry begins.
-    private func scanned() throws(StoreError) -> (PackScan, PackScan.Entry)? {
+    /// Takes what was found ahead from the place on where the next entry begins; says whether there is
+    /// such.
+    private func takeFound() throws(StoreError) -> Bool {
         while let scan = scans.first {
-            if start < scan.range.upperBound {
-                return scan.entry(at: start).map { (scan, $0) }
+            guard window.start < scan.range.upperBound else {
+                try dropScan()
+                continue
             }
-            try dropScan()
+            guard var number = scan.entry(at: window.start) else { return false }
+            // Those behind it begin where one ends.
+            while number < scan.entries.count, table.count < expectedCount {
+                try take(scan.entries[number], from: scan)
+                number += 1
+            }
+            finishEntry()
+            return true
         }
-        return nil
+        return false
     }
 
     /// Has the objects hashed that were taken from the first scan.
     private func dropScan() throws(StoreError) {
-        for batch in scans.removeFirst().batches {
+        let scan = scans.removeFirst()
+        for batch in scan.takeBatches() {
             if batch.items.isEmpty { hashes.recycle(batch) } else { try submit(batch) }
         }
+        lookahead.recycle(scan)
     }
 
     private func take(_ entry: PackScan.Entry, from scan: PackScan) throws(StoreError) {
         try checkLimits(entry.header)
         let row = table.count
-        let size = Int(entry.header.size)
-        if case .none(let kind) = entry.header.base {
-            scan.batches[entry.batch].add(row: row, kind, at: entry.place, size)
-        } else if let room = deltas.room(for: size) {
-            scan.deltas.withUnsafeBytes { bytes in
-                room.copyMemory(
-                    from: UnsafeRawBufferPointer(
-                        rebasing: bytes[entry.place ..< entry.place + size])
-                )
-            }
-            deltas.commit(row: row, size)
+        switch (entry.content, entry.header.base) {
+        case (.object(let batch, let place), .none(let kind)):
+            scan.batches[batch].add(row: row, kind, at: place, Int(entry.header.size))
+        case (.delta(let position?), _): deltas.note(position, row: row)
+        default: break
         }
         try appendRow(entry.header)
         table.setCRC(entry.crc, row: row)
         consume(entry.length)
-        finishEntry()
     }
 
     // MARK: Hashing
@@ -402,7 +397,7 @@ final class PackStreamParser {
     }
 
     private func startStreaming(_ header: PackEntryHeader) throws(StoreError) {
-        let bytes = UnsafeRawBufferPointer(rebasing: unread.prefix(header.length))
+        let bytes = UnsafeRawBufferPointer(rebasing: window.unread.prefix(header.length))
         let entry = StreamedEntry(header, row: table.count, crc: crc32(0, bytes))
         if case .none(let kind) = header.base {
             if kind == .blob {
@@ -424,11 +419,8 @@ final class PackStreamParser {
     }
 
     private func stream(_ entry: StreamedEntry) throws(StoreError) -> Bool {
-        if scratch.count < Self.streamChunk {
-            scratch = [UInt8](repeating: 0, count: Self.streamChunk)
-        }
         while !entry.inflate.isFinished {
-            let input = unread
+            let input = window.unread
             let step: (consumed: Int, produced: Int)
             do throws(ParseError) {
                 step = try inflatePiece(entry, input)
@@ -441,7 +433,7 @@ final class PackStreamParser {
             }
             consume(step.consumed)
             if step == (0, 0), !entry.inflate.isFinished {
-                if unread.isEmpty { return true }
+                if window.unread.isEmpty { return true }
                 throw fault(
                     entry.produced < entry.header.size
                         ? "corrupt zlib stream" : "object inflates to more than it declares")
@@ -461,13 +453,9 @@ final class PackStreamParser {
             let rest = UnsafeMutableRawBufferPointer(rebasing: content[Int(entry.produced)...])
             return try entry.inflate.inflate(input, into: rest)
         }
-        let result = scratch.withUnsafeMutableBytes { output in
-            Result { () throws(ParseError) in try entry.inflate.inflate(input, into: output) }
-        }
-        let step = try result.get()
-        scratch.withUnsafeBytes { output in
-            entry.hasher?.update(UnsafeRawBufferPointer(rebasing: output.prefix(step.produced)))
-        }
+        let output = inflater.scratch(Self.streamChunk)
+        let step = try entry.inflate.inflate(input, into: output)
+        entry.hasher?.update(UnsafeRawBufferPointer(rebasing: output[..<step.produced]))
         return step
     }
 
@@ -490,10 +478,10 @@ final class PackStreamParser {
     // MARK: The end
 
     private func parseTrailer() throws(StoreError) -> Bool {
-        guard unread.count >= format.byteCount else { return true }
-        guard unread.count == format.byteCount else { throw moreBehind }
-        hash(to: start)
-        let stored = ObjectID(raw: unread, format)
+        guard window.unread.count >= format.byteCount else { return true }
+        guard window.unread.count == format.byteCount else { throw moreBehind }
+        hash(window)
+        let stored = ObjectID(raw: window.unread, format)
         let actual = packHash.finalize()
         guard stored == actual else {
             throw fault("corrupt: its trailer says \(stored), its bytes hash to \(actual)")
@@ -501,13 +489,13 @@ final class PackStreamParser {
         trailer = stored
         end = position
         consume(format.byteCount)
-        hashed = start
+        hashed = position
         state = .end
         return false
     }
 
     private func refuseMore() throws(StoreError) -> Bool {
-        guard unread.isEmpty else { throw moreBehind }
+        guard window.unread.isEmpty else { throw moreBehind }
         return true
     }
 

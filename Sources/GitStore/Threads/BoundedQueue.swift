@@ -31,13 +31,15 @@ package final class BoundedQueue<Element>: Sendable {
         }
     }
 
-    /// Adds an element if there is room now; else it is dropped.
-    package func pushIfRoom(_ element: sending Element) {
+    /// Adds an element if there is room now; says whether it did.
+    @discardableResult
+    package func pushIfRoom(_ element: sending Element) -> Bool {
         let more = weigh(element)
-        state.change { state in
-            guard !state.isClosed, more <= capacity - state.weight else { return }
+        return state.change { state in
+            guard !state.isClosed, more <= capacity - state.weight else { return false }
             state.elements.append(element)
             state.weight += more
+            return true
         }
     }
 
