@@ -5,6 +5,7 @@ import Synchronization
 /// let go of.
 final class HeldObject: @unchecked Sendable {
     // SAFETY: whoever made it fills it before others see it; from then on it is only read.
+    let row: Int
     let kind: ObjectKind
     let count: Int
     /// Where the entries of a tree begin, for deltas on it.
@@ -13,9 +14,10 @@ final class HeldObject: @unchecked Sendable {
     private let pool: BufferPool
 
     fileprivate init(
-        _ kind: ObjectKind, _ count: Int, _ storage: UnsafeMutableRawBufferPointer,
+        _ row: Int, _ kind: ObjectKind, _ count: Int, _ storage: UnsafeMutableRawBufferPointer,
         _ pool: BufferPool
     ) {
+        self.row = row
         self.kind = kind
         self.count = count
         self.storage = storage
@@ -68,11 +70,11 @@ final class BufferPool: @unchecked Sendable {
         }
     }
 
-    /// An object of `count` bytes, to be filled.
+    /// An object of `count` bytes, to be filled: that of a row.
     ///
     /// - Throws: ``StoreError/Code/limit``.
-    func take(_ kind: ObjectKind, _ count: Int) throws(StoreError) -> HeldObject {
-        let object = HeldObject(kind, count, takeBuffer(count + Self.slack), self)
+    func take(_ row: Int, _ kind: ObjectKind, _ count: Int) throws(StoreError) -> HeldObject {
+        let object = HeldObject(row, kind, count, takeBuffer(count + Self.slack), self)
         if object.isLarge {
             if largeCount == 0 { budget.beginLarge() }
             largeCount += 1

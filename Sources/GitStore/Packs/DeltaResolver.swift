@@ -12,6 +12,8 @@ final class DeltaResolver: @unchecked Sendable {
     private let table: PackEntryTable
     private let deltas: DeltaStore
     private let kinds: UnsafeMutableBufferPointer<UInt8>
+    /// For each of the table's bases by id the row that has it, once that is rebuilt from.
+    private let refRows: UnsafeMutableBufferPointer<UInt32>
     private let pack: PackReader
     private let limits: PackLimits
     /// Rows from here on were added to a thin pack: their links are not noted.
@@ -40,11 +42,16 @@ final class DeltaResolver: @unchecked Sendable {
         self.isCancelled = isCancelled
         kinds = .allocate(capacity: table.count)
         for row in 0 ..< table.count { kinds[row] = table.types[row] >> 4 }
+        refRows = .allocate(capacity: table.refBases.count)
+        refRows.initialize(repeating: 0)
         forest = DeltaForest(table)
         work = DeltaWork(forest, threads: collectors.count)
     }
 
-    deinit { kinds.deallocate() }
+    deinit {
+        kinds.deallocate()
+        refRows.deallocate()
+    }
 
     /// Rebuilds all that hangs on the pack's whole objects, and puts what was found into `result`.
     func run(into result: inout PackEntryTable) throws(StoreError) {
@@ -55,6 +62,12 @@ final class DeltaResolver: @unchecked Sendable {
             if failure.hasFailed { work.stop() }
         }
         try failure.check()
+        for (number, base) in table.refBases.enumerated() {
+            let row = Int(base.row)
+            if kinds[row] != 0, table.kind(row: row) == nil {
+                result.setBase(Int(refRows[number]), row: row)
+            }
+        }
         for row in 0 ..< table.count {
             if let kind = ObjectKind(rawValue: kinds[row]) { result.setKind(kind, row: row) }
         }
@@ -119,28 +132,38 @@ final class DeltaResolver: @unchecked Sendable {
         private func begin(_ row: Int) throws(StoreError) {
             guard let kind = ObjectKind(rawValue: resolver.kinds[row]) else { return }
             let object = try reader.whole(row, kind, pool)
-            if row < resolver.received {
-                do throws(ParseError) {
-                    object.starts = try links.starts(kind, object.content)
-                } catch { throw fault(row, error) }
-            }
-            work.push(object, row: row, thread: thread)
-            if hasRefDeltas { pushRefChildren(of: object, resolver.table.objectID(row: row)) }
+            try findStarts(object)
+            work.push(object, thread: thread)
+        }
+
+        private func findStarts(_ object: HeldObject) throws(StoreError) {
+            guard object.row < resolver.received else { return }
+            do throws(ParseError) {
+                object.starts = try links.starts(object.kind, object.content)
+            } catch { throw fault(object.row, error) }
         }
 
         private func resolve(_ row: Int, _ base: HeldObject) throws(StoreError) {
             let (object, delta) = try rebuild(row, on: base)
+            guard resolver.kinds[row] == 0 else {
+                // It is known already, and only needed for others.
+                try findStarts(object)
+                return work.push(object, thread: thread)
+            }
             resolver.kinds[row] = base.kind.rawValue
+            if resolver.table.isRefDelta(row) {
+                resolver.refRows[Int(resolver.table.bases[row])] = UInt32(
+                    truncatingIfNeeded: base.row)
+            }
             resolver.progress.add(resolved: 1)
-            let isBase =
-                hasRefDeltas || !forest.children(of: row).isEmpty
+            let isBase = hasRefDeltas || !forest.children(of: row).isEmpty
             do throws(ParseError) {
                 object.starts = try links.collect(
                     base.kind, object.content, delta: delta, on: base.starts, keepsStarts: isBase)
             } catch {
                 throw malformedObject(object.kind, object.content, resolver.table.format, error)
             }
-            work.push(object, row: row, thread: thread)
+            work.push(object, thread: thread)
             try hasher.add(row, object.kind, object.content, object, done: identified)
         }
 
@@ -172,7 +195,7 @@ final class DeltaResolver: @unchecked Sendable {
                         + "\(delta.resultSize) bytes")
             }
             try resolver.budget.make(delta.resultSize)
-            let object = try pool.take(base.kind, Int(delta.resultSize))
+            let object = try pool.take(row, base.kind, Int(delta.resultSize))
             do throws(ParseError) {
                 try delta.apply(
                     to: base.content, into: object.room, slack: BufferPool.slack)

@@ -92,12 +92,12 @@ final class DeltaWork: Sendable {
     /// Says that a thread takes part from now on.
     func start() { idle.change { $0.started += 1 } }
 
-    /// Adds an object of which the children by offset are to be rebuilt.
-    func push(_ base: HeldObject, row: Int, thread: Int) {
-        push(Frame(base: base, places: forest.children(of: row), refChildren: []), thread)
+    /// Adds an object of which the children are to be rebuilt.
+    func push(_ base: HeldObject, thread: Int) {
+        push(Frame(base: base, places: forest.children(of: base.row), refChildren: []), thread)
     }
 
-    /// Adds an object of which these children by id are to be rebuilt.
+    /// Adds an object on which these deltas were found to be.
     func push(_ base: HeldObject, refChildren: [UInt32], thread: Int) {
         push(Frame(base: base, places: 0 ..< 0, refChildren: refChildren), thread)
     }

@@ -13,7 +13,8 @@ struct PackEntryTable {
     /// four bits.
     private(set) var types: [UInt8] = []
     private(set) var headerLengths: [UInt8] = []
-    /// For an OFS_DELTA the row of its base; for a REF_DELTA its number in ``refBases``.
+    /// For an OFS_DELTA the row of its base, and for a REF_DELTA too, once it is rebuilt; before, its
+    /// number in ``refBases``.
     private(set) var bases: [UInt32] = []
     /// The ids, which copies of a table have in common.
     let oids: ObjectIDColumn
@@ -103,12 +104,26 @@ struct PackEntryTable {
 
     func isDelta(_ row: Int) -> Bool { types[row] & 15 >= Self.ofsDelta }
 
+    func isRefDelta(_ row: Int) -> Bool { types[row] & 15 == Self.refDelta }
+
     /// The kind; nil for a delta that is not resolved yet.
     func kind(row: Int) -> ObjectKind? { ObjectKind(rawValue: types[row] >> 4) }
 
     mutating func setKind(_ kind: ObjectKind, row: Int) {
         types[row] = types[row] & 15 | kind.rawValue << 4
     }
+
+    /// The row of the entry that a delta is on, if that is known; nil for an object in full.
+    func baseRow(_ row: Int) -> Int? {
+        switch types[row] & 15 {
+        case Self.ofsDelta: Int(bases[row])
+        case Self.refDelta where kind(row: row) != nil: Int(bases[row])
+        default: nil
+        }
+    }
+
+    /// Says on which row a REF_DELTA turned out to be.
+    mutating func setBase(_ base: Int, row: Int) { bases[row] = UInt32(truncatingIfNeeded: base) }
 
     /// The row of the entry that begins at `offset`. Quick where it is one of the last.
     func row(at offset: UInt64) -> Int? {

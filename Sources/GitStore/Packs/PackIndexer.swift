@@ -35,7 +35,7 @@ public final class PackIndexer {
     private let format: ObjectFormat
     private let file: PackFile
     private let links: ObjectIDSet?
-    private let collectors: [LinkCollector]
+    private let budget: RebuildBudget
     private let parser: PackStreamParser
     private let isCancelled = CancellationFlag()
 
@@ -60,10 +60,10 @@ public final class PackIndexer {
         self.format = format
         self.options = options
         let threads = max(1, options.threads)
-        let links = options.findsMissingLinks ? ObjectIDSet(format) : nil
-        self.links = links
-        collectors = (0 ..< threads).map { _ in LinkCollector(format, into: links) }
-        let hashes = try HashQueue(format, collectors: collectors)
+        links = options.findsMissingLinks ? ObjectIDSet(format) : nil
+        budget = RebuildBudget(options.limits)
+        let hashes = try HashQueue(
+            format, collectors: Self.collectors(threads, format, into: links))
         parser = PackStreamParser(
             format, limits: options.limits, threads: threads,
             deltaBudget: Self.deltaBudget(options.memory, threads: threads),
@@ -87,10 +87,23 @@ public final class PackIndexer {
 
     /// Takes in the next bytes of the pack.
     public func append(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
-        try isCancelled.check()
-        try file.append(bytes)
-        try parser.append(bytes)
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            try isCancelled.check()
+            let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(Self.mostAppended))
+            try file.append(piece)
+            try parser.append(piece)
+            if parser.isFull {
+                try parser.resolveSoFar { table, deltas throws(StoreError) in
+                    try resolve(&table, deltas, received: .max)
+                }
+            }
+            rest = rest.dropFirst(piece.count)
+        }
     }
+
+    /// Bytes taken in at a time.
+    private static let mostAppended = 1 << 20
 
     /// Takes in the next bytes of the pack.
     public func append(_ bytes: [UInt8]) throws(StoreError) {
@@ -112,11 +125,10 @@ public final class PackIndexer {
         }
         var (table, deltas) = parser.takeResult()
         let received = table.count
-        let budget = RebuildBudget(options.limits, inflated: parser.inflatedTotal)
-        try resolve(&table, deltas, budget, received: received)
+        try resolve(&table, deltas, received: received)
         while let missing = unresolvedBases(table), !missing.isEmpty {
             try complete(&table, with: missing)
-            try resolve(&table, deltas, budget, received: received)
+            try resolve(&table, deltas, received: received)
         }
         if table.count > received {
             guard let count = UInt32(exactly: table.count) else {
@@ -130,14 +142,23 @@ public final class PackIndexer {
     }
 
     private func resolve(
-        _ table: inout PackEntryTable, _ deltas: DeltaStore, _ budget: RebuildBudget, received: Int
+        _ table: inout PackEntryTable, _ deltas: DeltaStore, received: Int
     ) throws(StoreError) {
+        try budget.setInflated(parser.inflatedTotal)
         guard (0 ..< table.count).contains(where: { table.kind(row: $0) == nil }) else { return }
         let resolver = DeltaResolver(
             table, deltas, pack: try PackReader(file.path), limits: options.limits,
-            received: received, budget: budget, collectors: collectors, progress: progress,
+            received: received, budget: budget,
+            collectors: Self.collectors(max(1, options.threads), format, into: links),
+            progress: progress,
             isCancelled: { [isCancelled] in isCancelled.isSet })
         try resolver.run(into: &table)
+    }
+
+    private static func collectors(
+        _ count: Int, _ format: ObjectFormat, into links: ObjectIDSet?
+    ) -> [LinkCollector] {
+        (0 ..< count).map { _ in LinkCollector(format, into: links) }
     }
 
     // MARK: Thin packs

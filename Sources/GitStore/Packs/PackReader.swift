@@ -68,7 +68,7 @@ final class PackEntryReader {
     ) throws(StoreError) -> HeldObject {
         defer { Self.shrink(&compressed) }
         let (header, stream) = try load(row)
-        let object = try pool.take(kind, Int(header.size))
+        let object = try pool.take(row, kind, Int(header.size))
         try inflate(row, stream, object.room)
         return object
     }

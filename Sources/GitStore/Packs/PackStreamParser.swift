@@ -11,8 +11,11 @@ import Synchronization
 /// Entries of ordinary size are inflated by libdeflate once surely all their bytes are there; larger
 /// ones, and any that do not inflate so, go through zlib piece by piece.
 final class PackStreamParser {
-    private var table: PackEntryTable
+    /// The entries that have arrived.
+    private(set) var table: PackEntryTable
     private var deltas: DeltaStore
+    /// How many there were when deltas were last resolved.
+    private var resolvedCount = 0
     private(set) var trailer: ObjectID?
     /// Bytes of the pack up to its trailer.
     private(set) var end: UInt64 = 0
@@ -106,6 +109,28 @@ final class PackStreamParser {
     private var isWaitedFor: Bool {
         if case .entry = state { return ContinuousClock.now - lastParse >= Self.patience }
         return true
+    }
+
+    /// Whether deltas should be resolved before more come, since there is hardly room to keep more; but
+    /// not too often, for it goes over all entries.
+    var isFull: Bool {
+        deltas.isNearlyFull && table.count - resolvedCount > table.count / Self.mostResolutions
+    }
+
+    private static let mostResolutions = 16
+
+    /// Takes what is there, and has `resolve` resolve the deltas of which it can; no delta is kept
+    /// afterwards.
+    func resolveSoFar(
+        _ resolve: (inout PackEntryTable, DeltaStore) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        try parseAll(isLast: false)
+        takeHashed()
+        table.close(at: position)
+        try resolve(&table, deltas)
+        table.reopen()
+        deltas.removeAll(upTo: table.count)
+        resolvedCount = table.count
     }
 
     /// Says that all has arrived.

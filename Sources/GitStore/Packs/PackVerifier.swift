@@ -96,7 +96,7 @@ public struct PackVerifier: Sendable {
         let pack = try PackReader(base + ".pack")
         var reports: [PackEntryReport] = []
         reports.reserveCapacity(table.count)
-        let bases = (0 ..< table.count).map { found.baseRow(of: $0) }
+        let bases = (0 ..< table.count).map { table.baseRow($0) }
         let depths = Self.depths(bases)
         for row in 0 ..< table.count {
             let offset = table.offsets[row]
@@ -133,18 +133,5 @@ public struct PackVerifier: Sendable {
             }
         }
         return depths.map { $0 ?? 0 }
-    }
-}
-
-extension IndexedPack {
-    /// The row of the entry that a delta is on; nil for an object in full.
-    fileprivate func baseRow(of row: Int) -> Int? {
-        guard table.isDelta(row) else { return nil }
-        let base = Int(table.bases[row])
-        guard table.types[row] & 15 == PackEntryTable.refDelta else { return base }
-        let oid = table.refBases[base].oid
-        let place = order.partitionPoint { table.objectID(row: Int($0)) < oid }
-        guard place < order.count, table.objectID(row: Int(order[place])) == oid else { return nil }
-        return Int(order[place])
     }
 }

@@ -9,24 +9,33 @@ final class RebuildBudget: Sendable {
     private let memory: Int
     private let inflatedSize: UInt64
     private let held = Atomic(0)
-    private let inflated: Atomic<UInt64>
+    private let made = Atomic<UInt64>(0)
+    private let inflated = Atomic<UInt64>(0)
     /// Full while a thread holds large contents.
     private let turn = BoundedQueue<Void>(capacity: 1)
 
     /// In bytes.
     static let largeSize = 32 << 20
 
-    /// - Parameter inflated: bytes that count as made already.
-    init(_ limits: PackLimits, inflated: UInt64) {
+    init(_ limits: PackLimits) {
         memory = Int(clamping: limits.rebuildMemory)
         inflatedSize = limits.inflatedSize
-        self.inflated = Atomic(inflated)
+    }
+
+    /// Says what the pack's entries inflate to so far, at most the limit.
+    func setInflated(_ count: UInt64) throws(StoreError) {
+        inflated.store(count, ordering: .relaxed)
+        try make(0)
     }
 
     /// Counts `count` more bytes made.
     func make(_ count: UInt64) throws(StoreError) {
+        let inflated = inflated.load(ordering: .relaxed)
         // One thread alone cannot come near the 64 bits between an excess and its notice.
-        guard inflated.wrappingAdd(count, ordering: .relaxed).newValue <= inflatedSize else {
+        guard
+            made.wrappingAdd(count, ordering: .relaxed).newValue <= inflatedSize &- inflated,
+            inflated <= inflatedSize
+        else {
             throw StoreError(.limit, "pack inflates to more than \(inflatedSize) bytes")
         }
     }
