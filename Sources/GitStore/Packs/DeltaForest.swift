@@ -99,7 +99,8 @@ final class DeltaForest: Sendable {
         var sizes = [UInt32](repeating: 1, count: parents.count)
         // Children that are not counted yet.
         var left = parents.indices.map { starts[$0 + 1] - starts[$0] }
-        for leaf in parents.indices.reversed() where awaited[leaf] && starts[leaf] == starts[leaf + 1] {
+        for leaf in parents.indices.reversed()
+        where awaited[leaf] && starts[leaf] == starts[leaf + 1] {
             var row = leaf
             while awaited[row], parents[row] != none {
                 let parent = Int(parents[row])
