@@ -7,7 +7,7 @@ STRICT = $(if $(CI),-Xswiftc -warnings-as-errors)
 FORMATTED = Sources Tests Examples Benchmarks Fuzz Package.swift
 SHELL_SCRIPTS = Scripts/*.sh Tests/Fixtures/*.sh .ci/run
 
-.PHONY: help bootstrap build demo test test-big test-kernels fuzz bench bench-engine lint format install clean
+.PHONY: help bootstrap build demo test test-big test-kernels test-threads fuzz bench bench-engine lint format install clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -29,6 +29,9 @@ test-big: build ## Clone large real repositories with apus and git, and compare 
 
 test-kernels: ## Test the SHA-1 kernels in C: sanitizers, and those of 64-bit ARM in an emulator
 	@Scripts/test-kernels.sh
+
+test-threads: bootstrap ## Run the tests of what runs on several threads under the thread sanitizer
+	@SWIFT='$(SWIFT)' Scripts/test-threads.sh
 
 fuzz: bootstrap ## Fuzz the parsers of packs, deltas, indexes and pkt-lines (FUZZ_SECONDS each)
 	@SWIFT='$(SWIFT)' Scripts/fuzz.sh
