@@ -19,7 +19,7 @@ extension Conversion {
     func staged(
         _ content: [UInt8], indexedContent: () throws(WorktreeError) -> [UInt8]?
     ) throws(WorktreeError) -> Staged {
-        let stats = TextStats(content)
+        let stats = lineEnds == .untouched ? TextStats() : TextStats(content)
         let removesCR = try removesCR(stats, isEmpty: content.isEmpty, indexedContent)
         var staged = Staged(loss: loss(stats, removesCR: removesCR))
         if removesCR { staged.content = removingCR(content) }
