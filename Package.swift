@@ -61,7 +61,8 @@ let package = Package(
             name: "CheckoutHead", dependencies: ["GitCore", "GitStore", "GitWorktree"],
             path: "Benchmarks/CheckoutHead", swiftSettings: common),
 
-        .testTarget(name: "GitCoreTests", dependencies: ["GitCore"], swiftSettings: common),
+        .testTarget(
+            name: "GitCoreTests", dependencies: ["GitCore", "TestSupport"], swiftSettings: common),
         .testTarget(name: "GitWireTests", dependencies: ["GitWire"], swiftSettings: common),
         .testTarget(
             name: "GitStoreTests", dependencies: ["GitStore", "TestSupport"], swiftSettings: common),

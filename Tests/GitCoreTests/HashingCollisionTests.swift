@@ -1,4 +1,5 @@
 import GitCore
+import TestSupport
 import Testing
 
 @Suite struct HashingCollisionTests {

@@ -1,11 +1,12 @@
 /// Published SHA-1 collisions: each pair has one SHA-1.
-enum HashingCollisions {
+public enum HashingCollisions {
     /// SHAttered (Stevens, Bursztein, Karpman, Albertini, Markov; 2017): what the two PDF files begin
     /// with. The collision is in the last 128 bytes.
-    static let shattered = [commonPrefix + firstBlocks, commonPrefix + secondBlocks].map(bytes)
+    public static let shattered = [commonPrefix + firstBlocks, commonPrefix + secondBlocks].map(
+        bytes)
 
     /// "SHA-1 is a Shambles" (Leurent, Peyrin; 2020): a chosen-prefix collision, files whole.
-    static let shambles = [firstShambles, secondShambles].map(bytes)
+    public static let shambles = [firstShambles, secondShambles].map(bytes)
 
     private static func bytes(_ hex: String) -> [UInt8] {
         var result: [UInt8] = []
