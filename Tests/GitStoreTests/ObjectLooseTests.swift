@@ -4,6 +4,16 @@ import Testing
 
 @testable import GitStore
 
+extension LooseStore {
+    func write(
+        _ oid: ObjectID, _ kind: ObjectKind, _ content: [UInt8]
+    ) throws(StoreError) {
+        try content.span.withUnsafeBytes { bytes throws(StoreError) in
+            try write(oid, kind, bytes)
+        }
+    }
+}
+
 /// Loose objects: written for git, and what is wrong with those that are refused.
 @Suite struct ObjectLooseTests {
     let scratch: PackScratch

@@ -45,7 +45,7 @@ public final class LaneHasher {
     }
 
     /// The same of an object whose header, at most 64 bytes, is given.
-    func add(
+    package func add(
         header: UnsafeRawBufferPointer, _ content: UnsafeRawBufferPointer, number: Int, done: Done
     ) throws(CollisionError) {
         if let lanes {

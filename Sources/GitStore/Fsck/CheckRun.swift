@@ -33,14 +33,7 @@ struct CheckRun {
     /// Holds every loose object and every pack against its name.
     mutating func checkStores() throws(StoreError) {
         for store in options.isFull ? objects.stores : [objects] {
-            for oid in try store.loose.oids().sorted() {
-                do throws(StoreError) {
-                    _ = try store.loose.stream(oid) { _ in }
-                } catch {
-                    try refuse(error, .objects)
-                    graph.clear(.present, graph.number(of: oid))
-                }
-            }
+            try checkLoose(store.loose)
             guard options.isFull else { continue }
             for path in store.packPaths {
                 do throws(StoreError) {
@@ -51,6 +44,18 @@ struct CheckRun {
                     try refuse(error, .packs)
                 }
             }
+        }
+    }
+
+    private mutating func checkLoose(_ store: LooseStore) throws(StoreError) {
+        let oids = try store.oids().sorted()
+        let found = LooseCheck(oids, in: store).run(threads: Workers.processorCount)
+        for (number, error) in found.faults {
+            try refuse(error, .objects)
+            graph.clear(.present, graph.number(of: oids[number]))
+        }
+        for (oid, kind) in zip(oids, found.kinds) {
+            if let kind { graph.setStoredKind(kind, graph.number(of: oid)) }
         }
     }
 
@@ -107,8 +112,8 @@ struct CheckRun {
         try follow(oid, object, number, isReachable, isSound: isSound)
     }
 
-    /// What the object is. A pack that has been read through has told it already: to look for it in the
-    /// pack takes a walk down all the deltas that the object is made with.
+    /// What the object is. A file or a pack that has been read through has told it already: to look for
+    /// it in a pack takes a walk down all the deltas that the object is made with.
     func storedKind(_ number: Int) throws(StoreError) -> ObjectKind {
         if let kind = graph.storedKind(number) { return kind }
         return try objects.header(graph.oids[number]).kind

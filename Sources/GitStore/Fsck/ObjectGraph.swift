@@ -88,7 +88,7 @@ struct ObjectGraph {
 
     mutating func setKind(_ kind: ObjectKind, _ number: Int) { kinds[number] = kind }
 
-    /// What it is by what its pack holds, where that has been found out.
+    /// What it is by what its file or pack holds, where that has been found out.
     func storedKind(_ number: Int) -> ObjectKind? { storedKinds[number] }
 
     mutating func setStoredKind(_ kind: ObjectKind, _ number: Int) { storedKinds[number] = kind }

@@ -18,8 +18,6 @@ struct LooseStore: Sendable {
     let format: ObjectFormat
     /// Largest object that is read whole, in bytes.
     static let largest: UInt64 = 1 << 32
-    /// Most bytes of the header.
-    private static let headerLimit = 32
 
     func path(_ oid: ObjectID) -> ByteString {
         let hex = ByteString(oid.hexBytes)
@@ -44,6 +42,12 @@ struct LooseStore: Sendable {
     }
 
     func read(_ oid: ObjectID) throws(StoreError) -> GitObject? {
+        if let object = LooseReader.withShared({ $0.read(oid, in: self) }) { return object }
+        return try readLarge(oid)
+    }
+
+    /// The same of an object of any size; says what is wrong with one that is damaged.
+    private func readLarge(_ oid: ObjectID) throws(StoreError) -> GitObject? {
         guard let file = try open(oid) else { return nil }
         let header = try front(oid, file)
         guard header.size <= Self.largest, header.size / 1_032 <= UInt64(file.count) else {
@@ -114,38 +118,17 @@ struct LooseStore: Sendable {
         return true
     }
 
-    private struct Header {
-        let kind: ObjectKind
-        let size: UInt64
-        /// Bytes of the header, the NUL included.
-        let length: Int
-    }
-
-    private func front(_ oid: ObjectID, _ file: MappedFile) throws(StoreError) -> Header {
-        var bytes = [UInt8](repeating: 0, count: Self.headerLimit)
+    private func front(_ oid: ObjectID, _ file: MappedFile) throws(StoreError) -> LooseHeader {
+        var bytes = [UInt8](repeating: 0, count: LooseHeader.longest)
         do throws(ParseError) {
             var output = bytes.mutableSpan
             let step = try output.withUnsafeMutableBytes { output throws(ParseError) in
                 try InflateStream().inflate(file.unsafeBytes, into: output)
             }
-            return try Self.parse(Array(bytes.prefix(step.produced)))
+            return try LooseHeader(parsing: bytes.span.extracting(..<step.produced))
         } catch {
             throw corrupt(oid, error.reason)
         }
-    }
-
-    private static func parse(_ bytes: [UInt8]) throws(ParseError) -> Header {
-        var cursor = ByteCursor(bytes.span)
-        let name = ByteString(try cursor.read(until: 0x20))
-        guard let kind = ObjectKind(name: name.bytes) else {
-            throw ParseError("unknown kind of object", at: 0)
-        }
-        let digits = ByteString(try cursor.read(until: 0)).bytes
-        guard !digits.isEmpty, digits.count == 1 || digits[0] != 0x30,
-            digits.allSatisfy({ (0x30 ... 0x39).contains($0) }),
-            let size = UInt64(String(decoding: digits, as: UTF8.self))
-        else { throw ParseError("malformed size", at: name.count) }
-        return Header(kind: kind, size: size, length: cursor.offset)
     }
 
     private func corrupt(_ oid: ObjectID, _ reason: String) -> StoreError {
@@ -158,10 +141,10 @@ struct LooseStore: Sendable {
     ///
     /// - Parameter isSynced: false where the caller puts many objects on the disk at once.
     func write(
-        _ oid: ObjectID, _ kind: ObjectKind, _ content: [UInt8], isSynced: Bool = true
+        _ oid: ObjectID, _ kind: ObjectKind, _ content: UnsafeRawBufferPointer,
+        isSynced: Bool = true
     ) throws(StoreError) {
-        let header = kind.header(size: UInt64(content.count))
-        let whole = header + content
+        let whole = kind.header(size: UInt64(content.count)) + content
         let stream = try whole.span.withUnsafeBytes { bytes throws(StoreError) in
             try Deflater(level: 1).deflate(bytes)
         }

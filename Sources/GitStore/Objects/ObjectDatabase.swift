@@ -273,7 +273,16 @@ public final class ObjectDatabase: Sendable {
     @discardableResult
     public func write(_ kind: ObjectKind, _ content: [UInt8]) throws(StoreError) -> ObjectID {
         let oid = try identify(GitObject(kind: kind, content: content), format)
-        if try !contains(oid) { try loose.write(oid, kind, content) }
+        try content.span.withUnsafeBytes { content throws(StoreError) in
+            try write(oid, kind, content)
+        }
         return oid
+    }
+
+    /// Stores an object whose id is known.
+    package func write(
+        _ oid: ObjectID, _ kind: ObjectKind, _ content: UnsafeRawBufferPointer
+    ) throws(StoreError) {
+        if try !contains(oid) { try loose.write(oid, kind, content) }
     }
 }

@@ -45,6 +45,21 @@ final class Inflater {
         return result == LIBDEFLATE_SUCCESS ? consumed : nil
     }
 
+    /// Inflates the stream at the start of `input`, which may hold less than `output` has room for.
+    ///
+    /// - Returns: the bytes of `input` that the stream took, and those it holds; nil where it is no
+    ///   whole zlib stream, or holds more.
+    func inflate(
+        _ input: UnsafeRawBufferPointer, within output: UnsafeMutableRawBufferPointer
+    ) -> (consumed: Int, produced: Int)? {
+        guard let decompressor, let start = output.baseAddress else { return nil }
+        var (consumed, produced) = (0, 0)
+        // SAFETY: libdeflate reads input.count and writes at most output.count bytes.
+        let result = libdeflate_zlib_decompress_ex(
+            decompressor, input.baseAddress, input.count, start, output.count, &consumed, &produced)
+        return result == LIBDEFLATE_SUCCESS ? (consumed, produced) : nil
+    }
+
     /// Bytes that a zlib stream of `size` bytes of content may take when any usual program made it.
     static func compressedBound(_ size: Int) -> Int { size + size / 512 + 64 }
 }

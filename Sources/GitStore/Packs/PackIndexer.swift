@@ -175,17 +175,25 @@ public final class PackIndexer {
         _ table: inout PackEntryTable, with bases: [ObjectID]
     ) throws(StoreError) {
         let deflater = Deflater()
+        let hasher = BatchHasher(format)
         var found = 0
-        table.reopen()
-        for oid in bases {
-            guard let base = try externalBase(oid) else { continue }
-            found += 1
-            let stream = try base.content.withStoreBytes { bytes throws(StoreError) in
-                try deflater.deflate(bytes)
+        /// Every other object of the pack is named by its bytes; so is this one.
+        func add(_ base: BatchHasher.Named) throws(StoreError) {
+            let oid = bases[base.number]
+            guard try base.oid() == oid else {
+                throw StoreError(.corrupt, "object \(oid) in the repository is corrupt")
             }
+            found += 1
+            let stream = try deflater.deflate(base.content)
             let header = PackEntryHeader.encode(base.kind, size: UInt64(base.content.count))
             try append(oid, base.kind, header + stream, headerLength: header.count, &table)
         }
+        table.reopen()
+        for (number, oid) in bases.enumerated() {
+            guard let base = try externalBase(oid) else { continue }
+            try hasher.add(base.kind, base.content, number: number, done: add)
+        }
+        try hasher.finish(add)
         table.close(at: file.end(format))
         guard found > 0 else {
             throw StoreError(
@@ -197,17 +205,11 @@ public final class PackIndexer {
 
     private func externalBase(_ oid: ObjectID) throws(StoreError) -> GitObject? {
         guard let store = options.thinBases else { return nil }
-        let object: GitObject
-        do throws(StoreError) { object = try store.read(oid) } catch
+        do throws(StoreError) { return try store.read(oid) } catch
             where error.code == .notFound
         {
             return nil
         }
-        // Every other object of the pack is named by its bytes; so is this one.
-        guard try identify(object, format) == oid else {
-            throw StoreError(.corrupt, "object \(oid) in the repository is corrupt")
-        }
-        return object
     }
 
     private func append(

@@ -89,17 +89,23 @@ extension ObjectDatabase {
         _ pack: IndexedPack, from incoming: ObjectDatabase, progress: (Int, Int) -> Void
     ) throws(StoreError) {
         let oids = pack.oidsInPackOrder
+        let hasher = BatchHasher(format)
         var new: [ObjectID] = []
-        for (done, oid) in oids.enumerated() {
-            progress(done, oids.count)
-            if try contains(oid) { continue }
-            let object = try incoming.read(oid)
-            guard try identify(object, format) == oid else {
+        func store(_ object: BatchHasher.Named) throws(StoreError) {
+            let oid = oids[object.number]
+            guard try object.oid() == oid else {
                 throw StoreError(.corrupt, "object \(oid) changed while it was read")
             }
             try incoming.loose.write(oid, object.kind, object.content, isSynced: false)
             new.append(oid)
         }
+        for (number, oid) in oids.enumerated() {
+            progress(number, oids.count)
+            if try contains(oid) { continue }
+            let object = try incoming.read(oid)
+            try hasher.add(object.kind, object.content, number: number, done: store)
+        }
+        try hasher.finish(store)
         if new.count > Self.manyObjects {
             // One by one would take milliseconds each.
             sync()
