@@ -70,6 +70,11 @@ struct Input: ~Copyable {
         }
     }
 
+    /// Whether the next line is here already: ``nextLine(endedBy:)`` will not wait for it.
+    func hasLine(endedBy terminator: UInt8 = 0x0a) -> Bool {
+        isAtEnd || buffer[used...].contains(terminator)
+    }
+
     private mutating func fill() throws -> Int {
         guard !isAtEnd else { return 0 }
         let count = try readSome()

@@ -55,17 +55,27 @@ struct HashObject: Command {
         let workspace = writes ? try invocation.workspace() : try invocation.workspaceIfAny()
         var hashing = try ContentHashing(
             kind: kind, workspace: workspace, writes: writes, isChecked: !isLiteral,
-            appliesFilters: !skipsFilters)
-        var input = try Input.standard()
-        if readsStdin {
-            invocation.output.line(try hashing.hash(try input.readAll(), as: path).hex)
+            appliesFilters: !skipsFilters, output: invocation.output)
+        do { try takeAll(&hashing, invocation.output) } catch {
+            // What came before has its answers.
+            try hashing.finish()
+            throw error
         }
-        for file in files { invocation.output.line(try hashing.file(file, as: path ?? file).hex) }
+        try hashing.finish()
+    }
+
+    private func takeAll(_ hashing: inout ContentHashing, _ output: Output) throws {
+        var input = try Input.standard()
+        if readsStdin { try hashing.take(try input.readAll(), as: path) }
+        for file in files { try hashing.take(file: file, as: path ?? file) }
         guard readsPaths else { return }
         while let line = try input.nextLine(endedBy: 0x0a) {
             guard let file = line.unquoted else { throw Failure("line is badly quoted") }
-            invocation.output.line(try hashing.file(file, as: file).hex)
-            try invocation.output.flush()
+            try hashing.take(file: file, as: file)
+            if input.hasLine(endedBy: 0x0a) { continue }
+            // Whoever writes the paths may wait for the ids before going on.
+            try hashing.finish()
+            try output.flush()
         }
     }
 
@@ -79,12 +89,13 @@ struct HashObject: Command {
     }
 }
 
-/// Computes the ids of files and other content.
+/// Computes the ids of files and other content, many at a time, and prints them in turn.
 private struct ContentHashing: ~Copyable {
     private let kind: ObjectKind
     private let workspace: Workspace?
-    private let writes: Bool
     private let isChecked: Bool
+    private let answers: Answers
+    private let hasher: BatchHasher
     private let format: ObjectFormat
     private let index: Index
     /// Turns what the work tree has into what the repository gets; nil where nothing is to be turned.
@@ -92,7 +103,7 @@ private struct ContentHashing: ~Copyable {
 
     init(
         kind: ObjectKind, workspace: Workspace?, writes: Bool, isChecked: Bool,
-        appliesFilters: Bool
+        appliesFilters: Bool, output: Output
     ) throws {
         let format = workspace?.format ?? .sha1
         let filtered = appliesFilters && kind == .blob ? workspace : nil
@@ -100,8 +111,9 @@ private struct ContentHashing: ~Copyable {
         filters = try Self.filters(filtered, index)
         self.kind = kind
         self.workspace = workspace
-        self.writes = writes
         self.isChecked = isChecked
+        answers = Answers(objects: writes ? workspace?.objects : nil, output: output)
+        hasher = BatchHasher(format)
         self.format = format
         self.index = index
     }
@@ -116,21 +128,23 @@ private struct ContentHashing: ~Copyable {
             settings: WorktreeSettings(config: workspace.repository.config), index: index)
     }
 
-    mutating func file(_ path: ByteString, as name: ByteString) throws -> ObjectID {
-        try hash(try fileContent(path), as: name)
+    mutating func take(file path: ByteString, as name: ByteString) throws {
+        try take(try fileContent(path), as: name)
     }
 
     /// - Parameter name: the path whose attributes say what is to be turned; nil for nothing.
-    mutating func hash(_ content: [UInt8], as name: ByteString?) throws -> ObjectID {
+    mutating func take(_ content: [UInt8], as name: ByteString?) throws {
         var content = content
         if let name, let path = workspace?.pathFromTop(name) {
             let converted = try filters?.converted(content, at: path, index: index)
             if let converted { content = converted }
         }
         if isChecked { try check(content) }
-        if writes, let workspace { return try workspace.objects.write(kind, content) }
-        return try ObjectHasher.hash(kind, content, format)
+        try hasher.add(kind, content, number: 0, done: answers.give)
     }
+
+    /// Answers all that was taken.
+    func finish() throws { try hasher.finish(answers.give) }
 
     private func check(_ content: [UInt8]) throws {
         let faults = ObjectChecker(format, strict: true).check(
@@ -143,6 +157,19 @@ private struct ContentHashing: ~Copyable {
                 fatal: refusing to create malformed object
 
                 """)
+    }
+}
+
+/// What becomes of an object that has its id.
+private struct Answers {
+    /// Where it is written; nil for nowhere.
+    let objects: ObjectDatabase?
+    let output: Output
+
+    func give(_ object: BatchHasher.Named) throws {
+        let oid = try object.oid()
+        try objects?.write(oid, object.kind, object.content)
+        output.line(oid.hex)
     }
 }
 
