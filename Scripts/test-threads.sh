@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 swift=${SWIFT:-swift}
-filter=${1:-GitCoreTests|GitStoreTests.(Pack|Object|MultiPack|Delta|BoundedQueue|Workers|Fsck)}
+filter=${1:-GitCoreTests|GitStoreTests.(Pack|Object|MultiPack|Delta|Damaged)}
 build=.build/threads
 
 command -v clang >/dev/null || { echo "test-threads: clang is not installed" >&2; exit 1; }
@@ -18,4 +18,6 @@ clang -O1 -fsanitize=thread -c Tests/Fixtures/mutex.c -o "$build/mutex.o"
 "$swift" build -q --build-tests --sanitize=thread --scratch-path "$build" \
     -Xlinker "$PWD/$build/mutex.o"
 program=$(echo "$build"/debug/*.xctest)
-TSAN_OPTIONS=exitcode=66 "$program" --testing-library swift-testing --filter "$filter"
+# What is about memory or time says nothing here.
+TSAN_OPTIONS=exitcode=66 "$program" --testing-library swift-testing --filter "$filter" \
+    --skip 'PackMemoryTests|PackLimitsTests|chosenIDs'
