@@ -103,18 +103,15 @@ final class DeltaResolver: @unchecked Sendable {
             work.start()
             while true {
                 try goDown()
-                if hasRefDeltas {
-                    // An id that is not there yet may be a base that others wait for.
-                    try hasher.finish(identified)
-                    if let (row, base) = work.next(thread: thread) {
-                        try resolve(row, base)
-                        continue
-                    }
-                }
                 if let root = work.takeRoot() {
                     try begin(root)
+                    continue
+                }
+                // Any id that is not there yet may be a base that others wait for.
+                try hasher.finish(identified)
+                if let (row, base) = work.next(thread: thread) {
+                    try resolve(row, base)
                 } else {
-                    try hasher.finish(identified)
                     guard work.waitForWork(thread: thread) else { return }
                 }
             }
