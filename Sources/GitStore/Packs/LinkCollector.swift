@@ -12,7 +12,7 @@ final class LinkCollector {
     private let links: ObjectIDSet?
     private let recent: UnsafeMutablePointer<RawObjectID>
 
-    private static let recentCount = 1 << 14
+    private static let recentCount = 1 << 12
 
     init(_ format: ObjectFormat, into links: ObjectIDSet?) {
         self.format = format
