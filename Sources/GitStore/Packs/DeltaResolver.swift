@@ -101,7 +101,7 @@ final class DeltaResolver: @unchecked Sendable {
 
         func run() throws(StoreError) {
             work.start()
-            while true {
+            while !resolver.failure.hasFailed {
                 try goDown()
                 if let root = work.takeRoot() {
                     try begin(root)

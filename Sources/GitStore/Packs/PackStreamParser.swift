@@ -403,85 +403,37 @@ final class PackStreamParser {
 
     // MARK: Large entries
 
-    /// An entry that is inflated piece by piece.
-    private final class StreamedEntry {
-        let header: PackEntryHeader
-        let inflate = InflateStream()
-        /// For a blob, which has no links and need not be held.
-        var hasher: ObjectHasher?
-        /// For a tree, commit or tag: its place in the batch.
-        var content: UnsafeMutableRawBufferPointer?
-        var produced: UInt64 = 0
-        var crc: UInt32
-        let row: Int
-        init(_ header: PackEntryHeader, row: Int, crc: UInt32) {
-            self.header = header
-            self.row = row
-            self.crc = crc
-        }
-    }
-
     private func startStreaming(_ header: PackEntryHeader) throws(StoreError) {
-        let bytes = UnsafeRawBufferPointer(rebasing: window.unread.prefix(header.length))
-        let entry = StreamedEntry(header, row: table.count, crc: crc32(0, bytes))
-        if case .none(let kind) = header.base {
-            if kind == .blob {
-                entry.hasher = ObjectHasher(format)
-                entry.hasher?.updateHeader(kind, size: header.size)
-            } else {
-                guard header.size <= limits.linkedObjectSize else {
-                    throw StoreError(
-                        .limit, "pack: \(kind.name) of \(header.size) bytes at byte \(position)")
-                }
-                let size = Int(header.size)
-                if !batch.hasRoom(for: size) { try submitBatch() }
-                entry.content = batch.room(for: size)
+        let target: StreamedEntry.Target
+        switch header.base {
+        case .none(.blob): target = .hash(format)
+        case .none(let kind):
+            guard header.size <= limits.linkedObjectSize else {
+                throw StoreError(
+                    .limit, "pack: \(kind.name) of \(header.size) bytes at byte \(position)")
             }
+            let size = Int(header.size)
+            if !batch.hasRoom(for: size) { try submitBatch() }
+            target = .memory(batch.room(for: size))
+        default: target = .nothing
         }
+        let bytes = UnsafeRawBufferPointer(rebasing: window.unread.prefix(header.length))
+        let entry = StreamedEntry(header, bytes, row: table.count, to: target)
         try appendRow(header)
         consume(header.length)
         state = .streaming(entry)
     }
 
     private func stream(_ entry: StreamedEntry) throws(StoreError) -> Bool {
-        while !entry.inflate.isFinished {
-            let input = window.unread
-            let step: (consumed: Int, produced: Int)
+        while !entry.isFinished {
             do throws(ParseError) {
-                step = try inflatePiece(entry, input)
+                consume(
+                    try entry.advance(window.unread, inflater.scratch(Self.streamChunk)))
             } catch { throw fault(error.reason) }
-            entry.crc = crc32(
-                entry.crc, UnsafeRawBufferPointer(rebasing: input.prefix(step.consumed)))
-            entry.produced += UInt64(step.produced)
-            guard entry.produced <= entry.header.size else {
-                throw fault("object inflates to more than it declares")
-            }
-            consume(step.consumed)
-            if step == (0, 0), !entry.inflate.isFinished {
-                if window.unread.isEmpty { return true }
-                throw fault(
-                    entry.produced < entry.header.size
-                        ? "corrupt zlib stream" : "object inflates to more than it declares")
-            }
-        }
-        guard entry.produced == entry.header.size else {
-            throw fault("object inflates to less than it declares")
+            if window.unread.isEmpty, !entry.isFinished { return true }
         }
         try finish(entry)
         return false
-    }
-
-    private func inflatePiece(
-        _ entry: StreamedEntry, _ input: UnsafeRawBufferPointer
-    ) throws(ParseError) -> (consumed: Int, produced: Int) {
-        if let content = entry.content {
-            let rest = UnsafeMutableRawBufferPointer(rebasing: content[Int(entry.produced)...])
-            return try entry.inflate.inflate(input, into: rest)
-        }
-        let output = inflater.scratch(Self.streamChunk)
-        let step = try entry.inflate.inflate(input, into: output)
-        entry.hasher?.update(UnsafeRawBufferPointer(rebasing: output[..<step.produced]))
-        return step
     }
 
     /// Bytes inflated at a time.
@@ -489,13 +441,11 @@ final class PackStreamParser {
 
     private func finish(_ entry: StreamedEntry) throws(StoreError) {
         table.setCRC(entry.crc, row: entry.row)
-        if let hasher = entry.hasher {
-            var hasher = hasher
-            do throws(CollisionError) {
-                table.setObjectID(try hasher.finalize(), row: entry.row)
-            } catch { throw StoreError(.collision, "\(error)", cause: error) }
-        } else if let content = entry.content, case .none(let kind) = entry.header.base {
-            batch.commit(row: entry.row, kind, content.count)
+        do throws(CollisionError) {
+            if let oid = try entry.finalize() { table.setObjectID(oid, row: entry.row) }
+        } catch { throw StoreError(.collision, "\(error)", cause: error) }
+        if case .none(let kind) = entry.header.base, kind != .blob {
+            batch.commit(row: entry.row, kind, Int(entry.header.size))
         }
         finishEntry()
     }
