@@ -45,6 +45,20 @@ import Testing
         #expect(try index.rowsInPackOrder().map(\.offset) == Self.offsets)
     }
 
+    @Test func rowsAreSortedByOffsetsOfAllSizes() {
+        for limit in [1, 100, 2_047, 2_048, 1 << 22, 1 << 31, .max] as [UInt64] {
+            for count in [0, 1, 2, 5_000] {
+                let rows = (0 ..< count).map {
+                    PackedRow(offset: .random(in: 0 ... limit), row: UInt32($0))
+                }
+                let byHand = rows.sorted { ($0.offset, $0.row) < ($1.offset, $1.row) }
+                let sorted = PackedRow.sorted(rows)
+                #expect(sorted.map(\.row) == byHand.map(\.row), "\(count) up to \(limit)")
+                #expect(sorted.map(\.offset) == byHand.map(\.offset))
+            }
+        }
+    }
+
     @Test func gitReadsLargeOffsets() throws {
         let table = table(Self.offsets)
         let shown = try scratch.git("show-index", input: write(table)).lines

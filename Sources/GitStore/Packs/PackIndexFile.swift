@@ -108,8 +108,7 @@ final class PackIndexFile: Sendable {
         for row in 0 ..< count {
             order.append(PackedRow(offset: try offset(row: row), row: UInt32(row)))
         }
-        order.sort { $0.offset < $1.offset }
-        return order
+        return PackedRow.sorted(order)
     }
 
     /// The trailer of the pack that it is for.
@@ -135,22 +134,4 @@ final class PackIndexFile: Sendable {
 
     /// The whole file, to compare.
     var allBytes: UnsafeRawBufferPointer { file.unsafeBytes }
-}
-
-/// An entry of a pack: where it begins, and its row in the index.
-struct PackedRow: Sendable {
-    let offset: UInt64
-    let row: UInt32
-}
-
-extension RandomAccessCollection where Index == Int {
-    /// The first position at which `belongsBefore` is false, in a collection that it divides in two.
-    func partitionPoint(_ belongsBefore: (Element) -> Bool) -> Int {
-        var (low, high) = (startIndex, endIndex)
-        while low < high {
-            let middle = low + (high - low) / 2
-            if belongsBefore(self[middle]) { low = middle + 1 } else { high = middle }
-        }
-        return low
-    }
 }
