@@ -55,6 +55,26 @@ import Testing
         }
     }
 
+    /// Small objects take the usual room only; large ones as much as a few of them need.
+    @Test func largeObjectsHaveMoreRoom() {
+        let cache = DeltaBaseCache(budget: 1 << 20, usual: 10_000, shards: 1)
+        func held() -> [Int] {
+            (0 ..< 400).compactMap { cache.object(key(UInt64($0)))?.content.count }
+        }
+        for number in 0 ..< 100 { cache.insert(object(number), key(UInt64(number))) }
+        #expect(held() == [Int](repeating: 1_000, count: 8))
+        for number in 100 ..< 200 {
+            cache.insert(object(number, size: 20_000), key(UInt64(number)))
+        }
+        #expect(held() == [Int](repeating: 20_000, count: 8))
+        for number in 200 ..< 300 {
+            cache.insert(object(number, size: 300_000), key(UInt64(number)))
+        }
+        #expect(held() == [Int](repeating: 300_000, count: 3))
+        cache.insert(object(300), key(300))
+        #expect(held() == [1_000])
+    }
+
     /// Against a plain list, over many insertions, uses and evictions.
     @Test func behavesAsAList() {
         let cache = DeltaBaseCache(budget: 50 * 228, shards: 1)

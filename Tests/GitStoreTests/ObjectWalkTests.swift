@@ -81,6 +81,29 @@ import Testing
         try expectAll(store, threads: threads)
     }
 
+    @Test(arguments: [1, 2, 7]) func largePacksArePartedTheLaterTheSmaller(threads: Int) throws {
+        for size in [0, 1, 1 << 18, 13 << 20, 300 << 20] as [UInt64] {
+            // Entries of 1 to 64 KiB, and one that is larger than any part should be.
+            var offset: UInt64 = 12
+            var order: [PackedRow] = []
+            while offset < size {
+                order.append(PackedRow(offset: offset, row: UInt32(order.count)))
+                offset += order.count == 100 ? 20 << 20 : (offset * 31) % 65_536 + 1_024
+            }
+            let ranges = ObjectWalk.ranges(order, threads: threads)
+            #expect(ranges.flatMap { Array($0) } == Array(order.indices))
+            #expect(ranges.allSatisfy { !$0.isEmpty })
+            let ends = ranges.dropFirst().map { order[$0.lowerBound].offset }
+            for (range, end) in zip(ranges, ends) {
+                let (start, last) = (order[range.lowerBound].offset, order[range.upperBound - 1])
+                #expect(last.offset - start < ObjectWalk.mostPart)
+                #expect(end - start >= ObjectWalk.leastPart)
+            }
+            guard let last = ranges.last, ranges.count > 1, size > 1 << 20 else { continue }
+            #expect(order[order.count - 1].offset - order[last.lowerBound].offset < 1 << 18)
+        }
+    }
+
     @Test func emptyStore() throws {
         try scratch.createRepository()
         #expect(try walk(open(), threads: 2).isEmpty)

@@ -38,10 +38,11 @@ extension ObjectDatabase {
         let walk = try ObjectWalk(stores, threads: threads)
         let next = Atomic(0)
         let failure = FirstFailure()
-        let budget = max(settings.deltaBaseCacheLimit / threads, ObjectWalk.leastCache)
+        let budget = max(settings.deltaBaseCacheLimit / threads, ObjectWalk.usualCache)
         Workers.run(threads) { _ in
             // What one thread rebuilds is of no use to the others, which are elsewhere in the pack.
-            let tools = ReadingTools(DeltaBaseCache(budget: budget, shards: 1))
+            let cache = DeltaBaseCache(budget: budget, usual: ObjectWalk.usualCache, shards: 1)
+            let tools = ReadingTools(cache)
             while !failure.hasFailed {
                 let number = next.wrappingAdd(1, ordering: .relaxed).oldValue
                 guard number < walk.parts.count else { return }
@@ -80,12 +81,15 @@ final class ObjectWalk: Sendable {
     let packs: [WalkedPack]
     let parts: [Part]
 
-    /// Bytes of a pack that make a part; what is at hand of one is lost for the next.
-    private static let partSize: UInt64 = 8 << 20
+    /// Most and fewest bytes of a pack that make a part. What is at hand of one may be lost for the
+    /// next; but where the last is large, all threads but one have nothing to do by then.
+    static let mostPart: UInt64 = 8 << 20
+    static let leastPart: UInt64 = 1 << 18
     /// Objects that make a part, where they are in no pack.
     private static let partCount = 256
-    /// Bytes of rebuilt objects that a thread keeps, at the least.
-    static let leastCache = 16 << 20
+    /// Bytes of rebuilt objects that a thread keeps while they are small. In the order of the pack, most
+    /// deltas are on what was rebuilt just before: to keep more costs more than it saves.
+    static let usualCache = 8 << 20
 
     init(_ stores: [ObjectDatabase], threads: Int) throws(StoreError) {
         var packs: [WalkedPack] = []
@@ -99,7 +103,7 @@ final class ObjectWalk: Sendable {
         }
         self.packs = packs
         parts =
-            packs.indices.flatMap { Self.parts(packs[$0], $0) }
+            packs.indices.flatMap { Self.parts(packs[$0], $0, threads) }
             + Self.named(try Self.unpacked(stores))
     }
 
@@ -113,22 +117,28 @@ final class ObjectWalk: Sendable {
         }
     }
 
-    private static func parts(_ pack: WalkedPack, _ number: Int) -> [Part] {
+    private static func parts(_ pack: WalkedPack, _ number: Int, _ threads: Int) -> [Part] {
         guard let order = pack.order else {
             let rows = (0 ..< pack.index.count).filter { !pack.repeated.contains(UInt32($0)) }
             return named(rows.map(pack.index.oid))
         }
-        var parts: [Part] = []
+        return ranges(order, threads: threads).map { .packed(pack: number, positions: $0) }
+    }
+
+    /// Parts rows in the order of their pack, the later the smaller, so that all threads end at about
+    /// the same time.
+    static func ranges(_ order: [PackedRow], threads: Int) -> [Range<Int>] {
+        guard let end = order.last?.offset else { return [] }
+        var ranges: [Range<Int>] = []
         var start = 0
-        for position in order.indices
-        where order[position].offset - order[start].offset >= partSize {
-            parts.append(.packed(pack: number, positions: start ..< position))
-            start = position
+        while start < order.count {
+            let (offset, rest) = (order[start].offset, end - order[start].offset)
+            let size = min(max(rest / UInt64(2 * threads), leastPart), mostPart)
+            let next = order[start...].partitionPoint { $0.offset - offset < size }
+            ranges.append(start ..< next)
+            start = next
         }
-        if start < order.count {
-            parts.append(.packed(pack: number, positions: start ..< order.count))
-        }
-        return parts
+        return ranges
     }
 
     private static func named(_ oids: [ObjectID]) -> [Part] {

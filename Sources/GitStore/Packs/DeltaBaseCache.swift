@@ -24,11 +24,14 @@ final class DeltaBaseCache: Sendable {
 
     /// - Parameters:
     ///   - budget: bytes of content to hold. An object of more than the budget of a part is not held.
+    ///   - usual: bytes to hold of small objects; for large ones it is as many as a few of them take,
+    ///     within the budget. All of the budget, unless given.
     ///   - shards: how many parts; a power of two.
-    init(budget: Int, shards: Int = 4) {
+    init(budget: Int, usual: Int? = nil, shards: Int = 4) {
         precondition(shards > 0 && shards.nonzeroBitCount == 1)
+        let budget = min(max(0, budget), Self.maximumBudget)
         self.shards = (0 ..< shards).map { _ in
-            Shard(budget: min(max(0, budget), Self.maximumBudget) / shards)
+            Shard(budget: budget / shards, usual: min(usual ?? budget, budget) / shards)
         }
     }
 
@@ -40,8 +43,9 @@ final class DeltaBaseCache: Sendable {
     func insert(_ object: GitObject, _ key: Key) {
         let hash = hash(key)
         let shard = shard(hash)
-        guard Cost.of(object) <= shard.budget else { return }
-        var dropped = shard.state.withLock { $0.insert(object, key, hash, shard.budget) }
+        let cost = Cost.of(object)
+        guard cost <= shard.budget else { return }
+        var dropped = shard.state.withLock { $0.insert(object, key, hash, shard.room(for: cost)) }
         // Not under the lock: to free memory takes time.
         dropped.removeAll()
     }
@@ -65,8 +69,18 @@ final class DeltaBaseCache: Sendable {
 
     private final class Shard: Sendable {
         let budget: Int
+        private let usual: Int
         let state = Mutex(State())
-        init(budget: Int) { self.budget = budget }
+
+        private static let few = 8
+
+        init(budget: Int, usual: Int) {
+            self.budget = budget
+            self.usual = usual
+        }
+
+        /// Bytes that may be held when an object that takes `cost` of them is added.
+        func room(for cost: Int) -> Int { min(max(cost * Self.few, usual), budget) }
     }
 
     /// A hash table whose entries are also in a list, in the order of their last use.
@@ -102,12 +116,12 @@ final class DeltaBaseCache: Sendable {
 
         /// Adds an object that is not there yet; gives back those that had to go.
         mutating func insert(
-            _ object: GitObject, _ key: Key, _ hash: UInt64, _ budget: Int
+            _ object: GitObject, _ key: Key, _ hash: UInt64, _ room: Int
         ) -> [GitObject] {
             guard find(key, hash) == nil else { return [] }
             byteCount += Cost.of(object)
             var dropped: [GitObject] = []
-            while byteCount > budget, oldest != Self.none {
+            while byteCount > room, oldest != Self.none {
                 if let object = remove(oldest) { dropped.append(object) }
             }
             if count >= buckets.count { grow() }
