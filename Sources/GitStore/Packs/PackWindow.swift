@@ -5,13 +5,17 @@ internal import GitCore
 /// What is read here and there comes in small parts; while reading goes on where the last part ended,
 /// each part is twice the last.
 final class PackWindow {
-    /// A pack that is being read from, and what is often asked of it.
-    struct OpenPack {
-        let number: UInt64
-        let reader: PackReader
+    /// What is often asked of a pack that is being read from.
+    struct Extent {
         /// Where the trailer begins.
         let end: UInt64
         let entryCount: Int
+    }
+
+    private struct OpenPack {
+        let number: UInt64
+        let reader: PackReader
+        let extent: Extent
     }
 
     private var buffer = UnsafeMutableRawBufferPointer.allocate(
@@ -32,15 +36,15 @@ final class PackWindow {
     func bytes(
         of pack: Pack, at offset: UInt64, atLeast least: Int
     ) throws(StoreError) -> UnsafeRawBufferPointer {
-        let open = try turn(to: pack)
-        let rest = open.end - min(open.end, offset)
+        let end = try turn(to: pack).end
+        let rest = end - min(end, offset)
         let least = Int(min(UInt64(least), rest))
         if offset >= start, offset - start <= UInt64(count), UInt64(least) <= inside(offset) {
             return part(from: offset)
         }
         let goesOn = offset >= start && offset - start <= UInt64(count)
         let usual = goesOn ? min(max(count, Self.leastSize) * 2, Self.mostSize) : Self.leastSize
-        try fill(open.reader, at: offset, Int(min(UInt64(max(least, usual)), rest)))
+        try fill(open(pack).reader, at: offset, Int(min(UInt64(max(least, usual)), rest)))
         return part(from: offset)
     }
 
@@ -52,12 +56,16 @@ final class PackWindow {
         count = 0
     }
 
-    /// The pack, opened if need be.
-    func turn(to pack: Pack) throws(StoreError) -> OpenPack {
+    /// Opens the pack, if need be, and says how large it is.
+    func turn(to pack: Pack) throws(StoreError) -> Extent {
+        if let current, current.number == pack.number { return current.extent }
+        return try open(pack).extent
+    }
+
+    private func open(_ pack: Pack) throws(StoreError) -> OpenPack {
         if let current, current.number == pack.number { return current }
-        let open = OpenPack(
-            number: pack.number, reader: try pack.reader(), end: try pack.end(),
-            entryCount: try pack.index().count)
+        let extent = Extent(end: try pack.end(), entryCount: try pack.index().count)
+        let open = OpenPack(number: pack.number, reader: try pack.reader(), extent: extent)
         (start, count) = (0, 0)
         current = open
         return open
