@@ -10,7 +10,7 @@ import GitCore
 
 @main
 enum Apus {
-    static func main() async {
+    @MainActor static func main() async {
         // A reader that goes away is an error of the write, which each writer handles.
         signal(SIGPIPE, SIG_IGN)
         exit(await status(of: commandLine().dropFirst()))
@@ -25,7 +25,7 @@ enum Apus {
     }
 
     /// Runs what the arguments say; what is left to say of a failure goes to standard error.
-    private static func status(of arguments: ArraySlice<ByteString>) async -> Int32 {
+    @MainActor private static func status(of arguments: ArraySlice<ByteString>) async -> Int32 {
         let output = Output()
         var failure: Failure?
         do {

@@ -19,7 +19,10 @@ protocol Command: Sendable {
     mutating func take(_ operand: ByteString) throws
 
     /// Does the work. What it throws becomes the message and the exit status.
-    func run(_ invocation: Invocation) async throws
+    ///
+    /// On the thread of the caller, which is the main one: only a command that waits for a server needs
+    /// those of Swift's pool, and they take time to start.
+    nonisolated(nonsending) func run(_ invocation: Invocation) async throws
 }
 
 extension Command {
@@ -28,7 +31,9 @@ extension Command {
     mutating func take(_ operand: ByteString) throws { throw UsageError(nil) }
 
     /// Reads `arguments` and does the work.
-    static func execute(_ arguments: [ByteString], _ invocation: Invocation) async throws {
+    nonisolated(nonsending) static func execute(
+        _ arguments: [ByteString], _ invocation: Invocation
+    ) async throws {
         let command: Self
         do {
             command = try OptionParser<Self>().parse(arguments)

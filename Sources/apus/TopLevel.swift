@@ -45,7 +45,7 @@ struct TopLevel: Command {
 
     mutating func take(_ operand: ByteString) { words.append(operand) }
 
-    func run(_ invocation: Invocation) async throws {
+    nonisolated(nonsending) func run(_ invocation: Invocation) async throws {
         let name: ByteString? = asksVersion ? "version" : asksHelp ? "help" : words.first
         guard let name else {
             invocation.output.write(Help.overview)
