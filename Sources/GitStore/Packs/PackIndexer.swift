@@ -18,8 +18,8 @@ public final class PackIndexer {
         /// Threads that compute; the caller's own comes on top while the pack arrives.
         public var threads = Workers.processorCount
         public var limits = PackLimits()
-        /// Bytes of memory to work with, besides 64 an object. What the threads do not need is for
-        /// deltas that are kept from the first pass for the second; with less it is slower.
+        /// Most bytes of memory to work with, besides 64 an object. Half of it is in use with two
+        /// threads; with much less it is slower, for fewer deltas are kept to be resolved together.
         public var memory = 256 << 20
         /// Whether to find what objects point to that the pack does not hold.
         public var findsMissingLinks = true
@@ -70,10 +70,11 @@ public final class PackIndexer {
             hashes: hashes, progress: progress)
     }
 
-    /// What is left of the memory for deltas.
+    /// What is left of the memory for deltas. With more than the most they are resolved more seldom,
+    /// which is not faster.
     private static func deltaBudget(_ memory: Int, threads: Int) -> Int {
-        let (perThread, fixed, least) = (16 << 20, 50 << 20, 8 << 20)
-        return max(memory - fixed - min(threads, 64) * perThread, least)
+        let (perThread, fixed, least, most) = (16 << 20, 50 << 20, 8 << 20, 64 << 20)
+        return min(max(memory - fixed - min(threads, 64) * perThread, least), most)
     }
 
     /// The file that the pack goes to, to be removed should the process end before this object does.
