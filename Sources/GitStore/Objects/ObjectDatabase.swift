@@ -11,6 +11,8 @@ public final class ObjectDatabase: Sendable {
     public struct Settings: Sendable {
         /// core.multiPackIndex: whether an index of many packs is used where there is one.
         public var usesMultiPackIndex = true
+        /// core.commitGraph: whether commits are looked up in a commit-graph where there is one.
+        public var usesCommitGraph = true
         /// core.deltaBaseCacheLimit: bytes of objects held to rebuild others from.
         public var deltaBaseCacheLimit = 96 << 20
 
@@ -18,6 +20,7 @@ public final class ObjectDatabase: Sendable {
 
         init(_ config: Config) throws(StoreError) {
             if let value = try config.bool("core.multipackindex") { usesMultiPackIndex = value }
+            if let value = try config.bool("core.commitgraph") { usesCommitGraph = value }
             if let value = try config.int("core.deltabasecachelimit") {
                 deltaBaseCacheLimit = value
             }
@@ -27,7 +30,7 @@ public final class ObjectDatabase: Sendable {
     let settings: Settings
     let loose: LooseStore
     let packs: PackDirectory
-    private let faults: FaultLog
+    let faults: FaultLog
     private let tools: ToolShelf
     let alternates: [ObjectDatabase]
 

@@ -87,34 +87,12 @@ final class LinkCollector {
         while !walk.isAtEnd { try noteNext(&walk) }
     }
 
-    /// Follows the delta's instructions beside the walk. Where an entry of the base is copied whole,
-    /// and to a place where an entry begins, it is an entry here: the same bytes read from the same
-    /// kind of place. The delta need not be the work of somebody who thought of entries: everything
-    /// else is read.
     private func noteChanged(
         _ walk: inout TreeWalk, _ delta: Delta, _ base: TreeStarts?
     ) throws(ParseError) {
-        guard let base, UInt64(base.treeSize) == delta.baseSize else { return try noteAll(&walk) }
-        var finder = TreeEntryFinder(base)
-        var written = 0
-        try delta.forEachInstruction { instruction, _ throws(ParseError) in
-            switch instruction {
-            case .insert(let bytes):
-                written &+= bytes.count
-                while walk.position < written { try noteNext(&walk) }
-            case .copy(let offset, let size):
-                let shift = offset &- written
-                written &+= size
-                while walk.position < written {
-                    let copied = finder.entries(
-                        from: walk.position &+ shift, upTo: written &+ shift)
-                    if let copied {
-                        try walk.skip(copied, of: base)
-                    } else {
-                        try noteNext(&walk)
-                    }
-                }
-            }
+        guard let base else { return try noteAll(&walk) }
+        try walk.forEachChange(by: delta, on: base) { walk throws(ParseError) in
+            try noteNext(&walk)
         }
     }
 

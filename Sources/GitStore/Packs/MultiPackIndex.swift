@@ -31,9 +31,6 @@ final class MultiPackIndex: Sendable {
     private let places: Range<Int>
     private let largeOffsets: Range<Int>?
 
-    private static let headerLength = 12
-    private static let chunkLength = 12
-
     init(_ path: ByteString, _ format: ObjectFormat) throws(StoreError) {
         file = try MappedFile(path)
         do throws(ParseError) {
@@ -50,11 +47,12 @@ final class MultiPackIndex: Sendable {
     ) throws(ParseError) -> (ObjectIDTable, [ByteString], Range<Int>, Range<Int>?) {
         var cursor = ByteCursor(file.bytes)
         let counts = try readHeader(&cursor, format)
-        let chunks = try readChunks(&cursor, counts.chunks, end: file.count - format.byteCount)
-        let names = try readNames(file.bytes, try required("PNAM", chunks), counts.packs)
-        let oids = try table(file, format, chunks)
-        let places = try required("OOFF", chunks, size: oids.count * 8)
-        return (oids, names, places, chunks[id("LOFF")])
+        let chunks = try ChunkTable(
+            reading: &cursor, count: counts.chunks, end: file.count - format.byteCount)
+        let names = try readNames(file.bytes, try chunks.required("PNAM"), counts.packs)
+        let oids = try chunks.oids(of: file, format)
+        let places = try chunks.required("OOFF", size: oids.count * 8)
+        return (oids, names, places, chunks["LOFF"])
     }
 
     @_lifetime(cursor: copy cursor)
@@ -74,45 +72,6 @@ final class MultiPackIndex: Sendable {
         return (chunks, Int(try cursor.readUInt32()))
     }
 
-    /// Where each chunk is; all of them lie behind this table and before `end`.
-    @_lifetime(cursor: copy cursor)
-    private static func readChunks(
-        _ cursor: inout ByteCursor, _ count: Int, end: Int
-    ) throws(ParseError) -> [UInt32: Range<Int>] {
-        var chunks: [UInt32: Range<Int>] = [:]
-        var (id, start) = (0 as UInt32, headerLength + (count + 1) * chunkLength)
-        for number in 0 ... count {
-            let at = cursor.offset
-            let nextID = try cursor.readUInt32()
-            let offset = try cursor.readUInt64()
-            guard offset <= UInt64(clamping: end), Int(offset) >= start else {
-                throw ParseError("chunk outside the file", at: at)
-            }
-            guard (nextID == 0) == (number == count) else {
-                throw ParseError("wrong number of chunks", at: at)
-            }
-            if number > 0, chunks.updateValue(start ..< Int(offset), forKey: id) != nil {
-                throw ParseError("chunk is there twice", at: at)
-            }
-            (id, start) = (nextID, Int(offset))
-        }
-        return chunks
-    }
-
-    private static func id(_ name: StaticString) -> UInt32 {
-        name.withUTF8Buffer { $0.reduce(0) { $0 << 8 | UInt32($1) } }
-    }
-
-    private static func required(
-        _ name: StaticString, _ chunks: [UInt32: Range<Int>], size: Int? = nil
-    ) throws(ParseError) -> Range<Int> {
-        guard let chunk = chunks[id(name)] else { throw ParseError("no chunk \(name)", at: 0) }
-        guard size == nil || chunk.count == size else {
-            throw ParseError("chunk \(name) has a wrong size", at: chunk.lowerBound)
-        }
-        return chunk
-    }
-
     private static func readNames(
         _ bytes: Span<UInt8>, _ chunk: Range<Int>, _ count: Int
     ) throws(ParseError) -> [ByteString] {
@@ -127,18 +86,6 @@ final class MultiPackIndex: Sendable {
             names.append(name.dropLast(4))
         }
         return names
-    }
-
-    private static func table(
-        _ file: MappedFile, _ format: ObjectFormat, _ chunks: [UInt32: Range<Int>]
-    ) throws(ParseError) -> ObjectIDTable {
-        let fanOut = try required("OIDF", chunks, size: ObjectIDTable.fanOutLength)
-        var cursor = ByteCursor(file.bytes.extracting(fanOut))
-        let count = try ObjectIDTable.readCount(&cursor)
-        let rows = try required("OIDL", chunks, size: count * format.byteCount)
-        return ObjectIDTable(
-            file, format, count: count, fanOut: fanOut.lowerBound, start: rows.lowerBound,
-            stride: format.byteCount)
     }
 
     // MARK: Looking up

@@ -125,8 +125,28 @@ struct PackEntryHeader {
 
     /// The header of an entry that holds an object in full.
     static func encode(_ kind: ObjectKind, size: UInt64) -> [UInt8] {
+        encode(type: kind.rawValue, size: size)
+    }
+
+    /// The header of a delta of `size` bytes on the entry that begins so many bytes before; not 0.
+    static func encode(deltaAt distance: UInt64, size: UInt64) -> [UInt8] {
+        var rest = distance
+        var bytes = [UInt8(rest & 0x7f)]
+        while rest >> 7 > 0 {
+            rest = rest >> 7 - 1
+            bytes.append(0x80 | UInt8(rest & 0x7f))
+        }
+        return encode(type: 6, size: size) + bytes.reversed()
+    }
+
+    /// The header of a delta of `size` bytes on an object that is anywhere.
+    static func encode(deltaOn base: ObjectID, size: UInt64) -> [UInt8] {
+        encode(type: 7, size: size) + base.rawBytes
+    }
+
+    private static func encode(type: UInt8, size: UInt64) -> [UInt8] {
         var rest = size >> 4
-        var out = [kind.rawValue << 4 | UInt8(size & 15)]
+        var out = [type << 4 | UInt8(size & 15)]
         while rest > 0 {
             out[out.count - 1] |= 0x80
             out.append(UInt8(rest & 0x7f))

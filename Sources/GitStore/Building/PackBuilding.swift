@@ -1,0 +1,67 @@
+public import GitCore
+
+/// What a pack that was built is made of.
+public struct PackSummary: Sendable {
+    public internal(set) var objects = 0
+    public internal(set) var deltas = 0
+    /// Objects that went out as they are in a pack.
+    public internal(set) var reused = 0
+    public internal(set) var reusedDeltas = 0
+    /// Of the whole pack.
+    public internal(set) var bytes: UInt64 = 0
+    /// The hash at its end; nil before it came.
+    public internal(set) var trailer: ObjectID?
+    var written = 0
+}
+
+/// Builds a pack for a receiver, and hands it over while it is made.
+///
+/// Memory: some 60 bytes for each object that is met, and a budget of about 200 MiB for what is held to
+/// rebuild others from.
+public final class PackBuilder: Sendable {
+    public let progress = PackBuildProgress()
+    private let database: ObjectDatabase
+    private let request: PackRequest
+    private let cancellation = CancellationFlag()
+
+    public init(_ request: PackRequest, from database: ObjectDatabase) {
+        self.request = request
+        self.database = database
+    }
+
+    /// Has ``run(_:)`` stop soon; call it on any thread.
+    public func cancel() { cancellation.set() }
+
+    /// Builds the pack on the calling thread, once.
+    ///
+    /// - Parameter sink: takes the bytes of the pack in order, in pieces of up to a mebibyte. Nothing
+    ///   comes before all objects of the pack are known; what it throws ends the work.
+    /// - Throws: ``StoreError/Code/notFound`` where an object is missing that belongs into the pack;
+    ///   ``StoreError/Code/corrupt``; ``StoreError/Code/cancelled``.
+    @discardableResult
+    public func run(
+        _ sink: @escaping (UnsafeRawBufferPointer) throws(StoreError) -> Void
+    ) throws(StoreError) -> PackSummary {
+        let selection = try PackSelection(request, database, progress, cancellation)
+        try selection.run()
+        guard selection.chosen.count <= UInt32.max else {
+            throw StoreError(.limit, "more objects than a pack can have")
+        }
+        let plan = try PackPlan(selection)
+        let candidates =
+            try plan.isOnePack ? [] : CandidateList(plan, selection, cancellation).list()
+        var deltas: [UInt32: NewDelta] = [:]
+        if request.window > 0, request.depth > 0, candidates.contains(where: { $0.home == 0 }) {
+            deltas = try DeltaSearch(
+                database: database, request: request, progress: progress,
+                cancellation: cancellation
+            ).run(candidates)
+        }
+        let made = candidates.filter {
+            !$0.isReceived && $0.home == 0 || deltas[UInt32($0.number)] != nil
+        }
+        let output = PackOutput(database.format, sink)
+        let writer = PackWriter(plan, selection, deltas, output, progress, cancellation)
+        return try writer.run(made.map { UInt32(truncatingIfNeeded: $0.number) })
+    }
+}

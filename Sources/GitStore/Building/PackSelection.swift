@@ -1,0 +1,345 @@
+internal import GitCore
+
+/// Chooses the objects of a pack: what the wants reach and the haves do not.
+///
+/// What the receiver has is known by its commits, and by the trees of those that are parents of
+/// commits in the pack: whatever these hold is not sent again.
+final class PackSelection {
+    let request: PackRequest
+    let objects: ReachedObjects
+    let reader: WalkReader
+    /// The numbers of the objects of the pack, in the order in which they were met.
+    private(set) var chosen: [UInt32] = []
+    /// Trees and blobs that the receiver has.
+    private(set) var received: [UInt32] = []
+
+    private var commits: CommitWalk
+    private let links: TreeLinks
+    private let progress: PackBuildProgress
+    private let cancellation: CancellationFlag
+    private var excludedTrees: [Int] = []
+    private var excludedCommits: [Int] = []
+    private var givenTrees: [Int] = []
+    private var givenBlobs: [Int] = []
+    /// Blobs whose sizes decide.
+    private var sized: [UInt32] = []
+    private var treeDepths: [UInt32] = []
+
+    private static let excluding: UInt8 = 0
+    private static let including: UInt8 = 1
+
+    init(
+        _ request: PackRequest, _ database: ObjectDatabase, _ progress: PackBuildProgress,
+        _ cancellation: CancellationFlag
+    ) throws(StoreError) {
+        self.request = request
+        self.progress = progress
+        self.cancellation = cancellation
+        objects = ReachedObjects(database.format)
+        reader = try WalkReader(database, objects)
+        links = TreeLinks(reader)
+        commits = CommitWalk(
+            try CommitHistory(reader, shallow: request.shallow), objects, cancellation)
+    }
+
+    /// - Throws: ``StoreError/Code/notFound`` where an object is missing that belongs into the pack.
+    func run() throws(StoreError) {
+        for oid in request.haves { try exclude(oid) }
+        for oid in request.wants { try include(oid) }
+        let records = try commits.run()
+        for record in records {
+            let commit = commits.history.records[record].commit
+            if objects.has(.given, commit) || request.filter.kinds.contains(.commit) {
+                choose(commit)
+            }
+        }
+        try excludeTrees(around: records)
+        try includeTrees(of: records)
+        for blob in givenBlobs where !objects.has(.uninteresting, blob) { choose(blob) }
+        try chooseSized()
+        try chooseTags()
+        try objects.check()
+        progress.setEnumerated(chosen.count)
+        progress.setTotal(chosen.count)
+    }
+
+    private func choose(_ number: Int) {
+        guard !objects.has(.chosen, number) else { return }
+        objects.set(.chosen, number)
+        chosen.append(UInt32(truncatingIfNeeded: number))
+    }
+
+    // MARK: Where it begins
+
+    private func exclude(_ oid: ObjectID) throws(StoreError) {
+        try forEachTag(from: oid) { number, kind throws(StoreError) in
+            objects.set(.uninteresting, number)
+            switch kind {
+            case .commit:
+                excludedCommits.append(number)
+                try commits.begin(at: number)
+            case .tree: excludedTrees.append(number)
+            case .blob, .tag: break
+            }
+        }
+    }
+
+    private func include(_ oid: ObjectID) throws(StoreError) {
+        try forEachTag(from: oid) { number, kind throws(StoreError) in
+            if objects.has(.uninteresting, number) { return }
+            objects.set(.given, number)
+            switch kind {
+            case .commit: try commits.begin(at: number)
+            case .tree: givenTrees.append(number)
+            case .blob: givenBlobs.append(number)
+            case .tag: choose(number)
+            }
+        }
+    }
+
+    /// Gives `body` the object, and if it is a tag, those behind it up to the first that is none.
+    private func forEachTag(
+        from oid: ObjectID, _ body: (Int, ObjectKind) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        var number = objects.number(of: oid)
+        for _ in 0 ... Self.mostTags {
+            let kind = try reader.header(number).kind
+            if let known = objects.kind(number), known != kind {
+                throw reader.mismatch(number, kind, known)
+            }
+            objects.setKind(kind, number)
+            try body(number, kind)
+            guard kind == .tag else { return }
+            number = objects.number(of: try target(of: number))
+        }
+        throw StoreError(.limit, "more than \(Self.mostTags) tags one behind the other")
+    }
+
+    private static let mostTags = 1_000
+
+    private func target(of tag: Int) throws(StoreError) -> ObjectID {
+        let format = objects.format
+        return try reader.content(tag, .tag) { bytes throws(ParseError) in
+            try TagLinks(parsing: bytes.span, format).target
+        }
+    }
+
+    /// Tags of what is in the pack.
+    private func chooseTags() throws(StoreError) {
+        for oid in request.tags {
+            var tags: [Int] = []
+            var last: Int?
+            try forEachTag(from: oid) { number, kind throws(StoreError) in
+                if kind == .tag { tags.append(number) } else { last = number }
+            }
+            guard let last, objects.has(.chosen, last) else { continue }
+            for tag in tags { choose(tag) }
+        }
+    }
+
+    // MARK: What the receiver has
+
+    private func excludeTrees(around records: [Int]) throws(StoreError) {
+        links.begin(round: Self.excluding)
+        let history = commits.history
+        for record in records {
+            for place in history.records[record].parents {
+                let parent = history.parents[place]
+                if objects.has(.uninteresting, parent) { excludeTree(ofCommit: parent) }
+            }
+        }
+        if request.looksThroughHaves {
+            for commit in excludedCommits { excludeTree(ofCommit: commit) }
+        }
+        while let tree = excludedTrees.popLast() {
+            try cancellation.check()
+            do throws(StoreError) { try excludeLinks(of: tree) } catch
+                where error.code == .notFound
+            {
+                // The receiver may have what is not here any more.
+            }
+        }
+    }
+
+    private func excludeTree(ofCommit commit: Int) {
+        // One that is missing has no record.
+        guard objects.hints[commit] > 0 else { return }
+        let tree = commits.history.records[Int(objects.hints[commit]) - 1].tree
+        guard !objects.has(.uninteresting, tree) else { return }
+        objects.set(.uninteresting, tree)
+        received.append(UInt32(truncatingIfNeeded: tree))
+        excludedTrees.append(tree)
+    }
+
+    private func excludeLinks(of tree: Int) throws(StoreError) {
+        let path = PathHash(ofDirectory: objects.hints[tree])
+        try links.forEach(tree) { link in
+            let number = objects.number(of: link.id)
+            guard !objects.has(.uninteresting, number) else { return }
+            objects.set(.uninteresting, number)
+            if objects.kind(number) == nil {
+                objects.setKind(link.isTree ? .tree : .blob, number)
+                objects.hints[number] = path.appending(link.name)
+            }
+            received.append(UInt32(truncatingIfNeeded: number))
+            if link.isTree { excludedTrees.append(number) }
+        }
+    }
+
+    // MARK: Trees
+
+    private func includeTrees(of records: [Int]) throws(StoreError) {
+        links.begin(round: Self.including)
+        let filter = request.filter
+        let isWanted = filter.depth > 0 && !filter.kinds.isDisjoint(with: [.tree, .blob])
+        for record in records where isWanted {
+            let tree = commits.history.records[record].tree
+            if objects.has(.uninteresting, tree) { continue }
+            if filter.depth == .max {
+                guard !objects.has(.met, tree) else { continue }
+                objects.set(.met, tree)
+                if filter.kinds.contains(.tree) { choose(tree) }
+                try includeAll(under: tree)
+            } else {
+                try includeSome(under: tree, at: 0)
+            }
+        }
+        for tree in givenTrees where !objects.has(.uninteresting, tree) {
+            choose(tree)
+            if filter.depth == .max {
+                guard !objects.has(.met, tree) else { continue }
+                objects.set(.met, tree)
+                try includeAll(under: tree)
+            } else {
+                try includeChildren(of: tree, at: 0)
+            }
+        }
+    }
+
+    private func includeAll(under root: Int) throws(StoreError) {
+        let takesTrees = request.filter.kinds.contains(.tree)
+        var trees = [root]
+        var fault: Int?
+        while let tree = trees.popLast() {
+            try cancellation.check()
+            let path = PathHash(ofDirectory: objects.hints[tree])
+            try links.forEach(tree) { link in
+                let number = objects.number(of: link.id)
+                let marks = objects.marks[number]
+                if marks.rawValue
+                    & (ReachedMarks.met.rawValue | ReachedMarks.uninteresting.rawValue)
+                    != 0
+                {
+                    return
+                }
+                if !note(link, number, path) { fault = number }
+                objects.set(.met, number)
+                if !link.isTree { return takeBlob(number) }
+                if takesTrees { choose(number) }
+                trees.append(number)
+            }
+            if let fault { throw wrongKind(fault, in: tree) }
+            progress.setEnumerated(chosen.count)
+        }
+        try objects.check()
+    }
+
+    /// Writes down what an entry says of an object; false where another said that it is of another
+    /// kind.
+    private func note(_ link: TreeLink, _ number: Int, _ path: PathHash) -> Bool {
+        let kind: ObjectKind = link.isTree ? .tree : .blob
+        if let known = objects.kind(number) { return known == kind }
+        objects.setKind(kind, number)
+        objects.hints[number] = path.appending(link.name)
+        return true
+    }
+
+    private func wrongKind(_ number: Int, in tree: Int) -> StoreError {
+        StoreError(
+            .corrupt,
+            "tree \(objects.oid(tree)) has object \(objects.oid(number)) as one of another kind")
+    }
+
+    private func takeBlob(_ number: Int) {
+        let filter = request.filter
+        guard filter.kinds.contains(.blob), filter.blobLimit > 0 else { return }
+        if filter.blobLimit == .max {
+            choose(number)
+        } else {
+            sized.append(UInt32(truncatingIfNeeded: number))
+        }
+    }
+
+    private func chooseSized() throws(StoreError) {
+        for number in sized where !objects.has(.chosen, Int(number)) {
+            try cancellation.check()
+            if try reader.header(Int(number)).size < request.filter.blobLimit {
+                choose(Int(number))
+            }
+        }
+    }
+
+    // MARK: Trees, to a depth
+
+    /// A tree is gone through again when it is found nearer to a commit than before.
+    private func includeSome(under root: Int, at depth: UInt64) throws(StoreError) {
+        guard visit(root, at: depth) else { return }
+        try includeChildren(of: root, at: depth + 1)
+    }
+
+    private func includeChildren(of root: Int, at depth: UInt64) throws(StoreError) {
+        var trees = [(number: root, depth: depth)]
+        var fault: Int?
+        while let (tree, depth) = trees.popLast() {
+            guard depth < request.filter.depth else { continue }
+            try cancellation.check()
+            let path = PathHash(ofDirectory: objects.hints[tree])
+            try links.forEach(tree, all: true) { link in
+                let number = objects.number(of: link.id)
+                guard !objects.has(.uninteresting, number) else { return }
+                if !note(link, number, path) { fault = number }
+                if !link.isTree {
+                    if !objects.has(.met, number) { takeBlob(number) }
+                    objects.set(.met, number)
+                } else if visit(number, at: depth) {
+                    trees.append((number, depth + 1))
+                }
+            }
+            if let fault { throw wrongKind(fault, in: tree) }
+        }
+    }
+
+    /// Says whether the tree's entries are to be gone through from this depth.
+    private func visit(_ tree: Int, at depth: UInt64) -> Bool {
+        if treeDepths.count < objects.count {
+            let missing = objects.count - treeDepths.count
+            treeDepths += Array(repeating: .max, count: max(missing, treeDepths.count))
+        }
+        guard depth < UInt64(treeDepths[tree]) else { return false }
+        treeDepths[tree] = UInt32(clamping: depth)
+        if request.filter.kinds.contains(.tree) { choose(tree) }
+        return true
+    }
+}
+
+/// A hash of paths in which the last sixteen characters count, the last one most: files of one name,
+/// and of like endings, are then near one another.
+struct PathHash {
+    private let directory: UInt32
+
+    /// - Parameter hash: that of the directory's own path; 0 at the top.
+    init(ofDirectory hash: UInt32) {
+        directory = hash == 0 ? 0 : Self.step(hash, UInt8(ascii: "/"))
+    }
+
+    /// Of the path of an entry in the directory.
+    func appending(_ name: UnsafeRawBufferPointer) -> UInt32 {
+        var hash = directory
+        for byte in name where byte != 0x20 && byte &- 9 > 4 { hash = Self.step(hash, byte) }
+        return hash
+    }
+
+    private static func step(_ hash: UInt32, _ byte: UInt8) -> UInt32 {
+        (hash >> 2) &+ UInt32(byte) << 24
+    }
+}
