@@ -28,11 +28,7 @@ struct CandidateList {
         for number in plan.loose {
             candidates.append(try candidate(Int(number), home: 0))
         }
-        // Where all is in one pack in full, nothing is to be found.
-        guard selection.request.isThin, candidates.contains(where: { $0.home == 0 }) else {
-            return candidates
-        }
-        return try candidates + received(for: candidates)
+        return selection.request.isThin ? try candidates + received(for: candidates) : candidates
     }
 
     /// nil for a delta that is used as it is.
@@ -69,7 +65,7 @@ struct CandidateList {
             isReceived: isReceived)
     }
 
-    /// Objects of the receiver that have the path of one that is to be made.
+    /// Objects of the receiver that have the path of a candidate.
     private func received(
         for candidates: [DeltaCandidate]
     ) throws(StoreError) -> [DeltaCandidate] {
@@ -78,7 +74,7 @@ struct CandidateList {
             let hash: UInt32
         }
         var wanted: Set<Path> = []
-        for candidate in candidates where candidate.home == 0 {
+        for candidate in candidates {
             wanted.insert(Path(kind: candidate.kind, hash: candidate.pathHash))
         }
         var found: [DeltaCandidate] = []

@@ -34,7 +34,8 @@ struct CommitWalk {
         queue.push(record, time: history.records[record].time)
     }
 
-    /// The records of the commits that go into the pack, in the order in which they were met.
+    /// The records of the commits that go into the pack, in the order in which they were met; among them
+    /// some that turned out to be uninteresting later.
     mutating func run() throws(StoreError) -> [Int] {
         var oldest = UInt64.max
         var slop = Self.slop
@@ -57,7 +58,7 @@ struct CommitWalk {
             }
             if interestingCount == 0, found.isEmpty { break }
         }
-        return found.filter { !objects.has(.uninteresting, history.records[$0].commit) }
+        return found
     }
 
     /// Marks all parents of an uninteresting commit, and theirs as far as they were met.

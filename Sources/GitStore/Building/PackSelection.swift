@@ -46,14 +46,17 @@ final class PackSelection {
     func run() throws(StoreError) {
         for oid in request.haves { try exclude(oid) }
         for oid in request.wants { try include(oid) }
-        let records = try commits.run()
+        let found = try commits.run()
+        try excludeTrees(around: found)
+        let records = found.filter {
+            !objects.has(.uninteresting, commits.history.records[$0].commit)
+        }
         for record in records {
             let commit = commits.history.records[record].commit
             if objects.has(.given, commit) || request.filter.kinds.contains(.commit) {
                 choose(commit)
             }
         }
-        try excludeTrees(around: records)
         try includeTrees(of: records)
         for blob in givenBlobs where !objects.has(.uninteresting, blob) { choose(blob) }
         try chooseSized()
@@ -139,10 +142,16 @@ final class PackSelection {
 
     // MARK: What the receiver has
 
-    private func excludeTrees(around records: [Int]) throws(StoreError) {
+    /// - Parameter found: records of commits that were met before it was known what the receiver has.
+    private func excludeTrees(around found: [Int]) throws(StoreError) {
         links.begin(round: Self.excluding)
         let history = commits.history
-        for record in records {
+        for record in found {
+            let commit = history.records[record].commit
+            if objects.has(.uninteresting, commit) {
+                excludeTree(ofCommit: commit)
+                continue
+            }
             for place in history.records[record].parents {
                 let parent = history.parents[place]
                 if objects.has(.uninteresting, parent) { excludeTree(ofCommit: parent) }
