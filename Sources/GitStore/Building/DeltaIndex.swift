@@ -75,7 +75,8 @@ final class DeltaIndex {
 
     // MARK: Deltas
 
-    /// The delta that makes `target`; nil where it would have more than `limit` bytes.
+    /// The delta that makes `target`; nil where it would have more than `limit` bytes, or so few that
+    /// nobody takes it for a delta.
     func delta(to target: UnsafeRawBufferPointer, limit: Int) -> [UInt8]? {
         var out: [UInt8] = []
         Self.appendSize(base.count, &out)
@@ -90,7 +91,7 @@ final class DeltaIndex {
                 }
             }
         }
-        return isDone ? out : nil
+        return isDone && out.count >= Delta.minimumLength ? out : nil
     }
 
     private static func appendSize(_ size: Int, _ out: inout [UInt8]) {

@@ -26,13 +26,6 @@ public struct ObjectFilter: Sendable, Hashable {
         try apply(text, nesting: 0)
     }
 
-    /// Leaves out what `other` leaves out, too.
-    public mutating func formIntersection(_ other: ObjectFilter) {
-        depth = min(depth, other.depth)
-        blobLimit = min(blobLimit, other.blobLimit)
-        kinds.formIntersection(other.kinds)
-    }
-
     /// Filters that may stand one in another.
     private static let deepest = 16
 
@@ -73,7 +66,13 @@ public struct ObjectFilter: Sendable, Hashable {
         guard nesting <= Self.deepest else {
             throw StoreError(.limit, "more than \(Self.deepest) filters one in another")
         }
-        for part in parts.split(UInt8(ascii: "+")) {
+        var list = parts.split(UInt8(ascii: "+"))
+        // A plus sign at the end parts nothing.
+        if list.count > 1, list.last == "" {
+            list.removeLast()
+            list[list.count - 1] = list[list.count - 1] + "+"
+        }
+        for part in list {
             try apply(try Self.decoded(part), nesting: nesting)
         }
     }

@@ -21,7 +21,7 @@ final class TreeLinks {
     private let recent: UnsafeMutablePointer<RawObjectID>
     private var round: UInt8 = 0
 
-    private static let recentCount = 1 << 14
+    private static let recentCount = 1 << 16
     /// Bytes of trees that are held.
     private static let budget = 96 << 20
 

@@ -15,7 +15,7 @@ struct Delta {
     private let instructions: UnsafeRawBufferPointer
 
     /// Git takes no delta for one that is shorter, in bytes.
-    private static let minimumLength = 4
+    static let minimumLength = 4
 
     /// Reads the two sizes. The bytes must stay where they are while the delta is in use.
     init(parsing bytes: UnsafeRawBufferPointer) throws(ParseError) {

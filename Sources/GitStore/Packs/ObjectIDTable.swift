@@ -67,9 +67,11 @@ struct ObjectIDTable: Sendable {
     /// The first row whose id is not lower than `oid`.
     func firstRow(notBefore oid: ObjectID) -> Int {
         let first = Int(oid.firstByte)
-        var low = first == 0 ? 0 : total(first - 1)
-        var high = total(first)
+        let start = first == 0 ? 0 : total(first - 1)
+        let end = total(first)
         let prefix = oid.prefix
+        // Ids are spread evenly: where it should be, the lines of the cache are few.
+        var (low, high) = narrow(start, end, prefix)
         while low < high {
             let middle = low + (high - low) / 2
             let other = self.prefix(row: middle)
@@ -78,6 +80,39 @@ struct ObjectIDTable: Sendable {
             if isBefore { low = middle + 1 } else { high = middle }
         }
         return low
+    }
+
+    /// Bounds, nearer than those given, for the first row that is not lower than `prefix`: looks from
+    /// where it should be outwards, in steps that grow.
+    private func narrow(_ start: Int, _ end: Int, _ prefix: UInt64) -> (low: Int, high: Int) {
+        guard end - start > 16 else { return (start, end) }
+        let share = (prefix << 8).multipliedFullWidth(by: UInt64(end - start)).high
+        let guess = start + Int(truncatingIfNeeded: share)
+        // Ids differ from an even spread by about the square root of their number.
+        var step = 4
+        var (low, high) = (start, end)
+        let found = self.prefix(row: guess)
+        if found < prefix {
+            low = guess + 1
+            while low + step < end {
+                let found = self.prefix(row: low + step)
+                // Of ids that share their first eight bytes, it may be any.
+                if found == prefix { return (low, end) }
+                if found > prefix { return (low, low + step) }
+                low += step + 1
+                step *= 2
+            }
+        } else if found > prefix {
+            high = guess
+            while high - step > start {
+                let found = self.prefix(row: high - step)
+                if found == prefix { return (start, high) }
+                if found < prefix { return (high - step + 1, high) }
+                high -= step
+                step *= 2
+            }
+        }
+        return (low, high)
     }
 
     /// The rows of the ids whose first byte is `first`.

@@ -28,11 +28,12 @@ struct PackObjects: Command {
         .toggle("--[no-]sparse", \.sparse, "accepted for compatibility: all trees are looked at"),
         .number("--compression <n>", \.compression, "pack compression level"),
         .action("--[no-]filter <args>", "object filtering") { command, setting in
-            guard case .value(let text) = setting else {
-                command.request.filter = ObjectFilter()
-                return
-            }
-            command.request.filter.formIntersection(try ObjectFilter(parsing: text))
+            command.request.filter =
+                if case .value(let text) = setting {
+                    try ObjectFilter(parsing: text)
+                } else {
+                    ObjectFilter()
+                }
         },
     ]
 
@@ -61,7 +62,7 @@ struct PackObjects: Command {
     func run(_ invocation: Invocation) throws {
         guard writesStdout, readsRevisions || takesAll else { throw UsageError(nil) }
         let workspace = try invocation.workspace()
-        let builder = PackBuilder(try request(workspace), from: workspace.objects)
+        let builder = PackAssembler(try request(workspace), from: workspace.objects)
         let display = try display(builder)
         let signals = SignalWatch { dieBySignal($0) }
         defer { withExtendedLifetime(signals) {} }
@@ -146,7 +147,7 @@ struct PackObjects: Command {
         if let head = try refs.resolve(.head) { request.wants.append(head.oid) }
     }
 
-    private func display(_ builder: PackBuilder) throws -> PackBuildDisplay? {
+    private func display(_ builder: PackAssembler) throws -> PackBuildDisplay? {
         let isShown = progress ?? (showsWriting || Terminal.isWatched)
         guard isShown, !isQuiet else { return nil }
         return PackBuildDisplay(

@@ -18,7 +18,7 @@ public struct PackSummary: Sendable {
 ///
 /// Memory: some 60 bytes for each object that is met, and a budget of about 200 MiB for what is held to
 /// rebuild others from.
-public final class PackBuilder: Sendable {
+public final class PackAssembler: Sendable {
     public let progress = PackBuildProgress()
     private let database: ObjectDatabase
     private let request: PackRequest

@@ -1,0 +1,295 @@
+import TestSupport
+import Testing
+
+/// `pack-objects --revs --stdout` beside git's: the same objects, in a pack that git takes.
+@Suite(.timeLimit(.minutes(10))) struct PackObjectsTests {
+    static let fixtures = [
+        "history", "many-packs", "nested-tags", "octopus", "sha256", "alternates", "submodule",
+        "odd-names", "deep-deltas", "modes", "tiny", "many-refs", "detached",
+    ]
+
+    /// Lines for standard input; `%0`, `%1` … stand for commits of the fixture, newest first.
+    static let revisions = [
+        ["%0"], ["%0", "^%1"], ["%1", "^%0"], ["%0", "%3", "^%5", "^%9"], ["%0", "--not", "%7"],
+        ["--not", "%2", "--not", "%0"], ["^%0", "%0"], ["%0", "^%0^{tree}"], ["%0^{tree}"],
+        ["%0^{tree}", "^%4"], ["--shallow %0", "%0"], ["--shallow %1", "%0", "^%3"], [],
+        ["--shallow %2", "--shallow %5", "%0"], ["%0", "", "garbage"],
+    ]
+
+    @Test(arguments: fixtures) func sendsTheObjectsThatGitSends(fixture: String) throws {
+        let repository = try PackRepository(fixture)
+        for (number, lines) in Self.revisions.enumerated() {
+            // Of tags of what may be a base of a thin pack, git sends some that lead to nothing in it.
+            try repository.compare([number % 3 == 1 ? "--include-tag" : "--thin"], lines)
+        }
+        try repository.compare(["--delta-base-offset"], ["%0", "^%3"])
+        try repository.compare(["--include-tag"], ["%2", "^%9"])
+        try repository.compare(["--all", "--delta-base-offset"], [])
+        try repository.compare(["--all", "--window=0"], ["^%5"])
+    }
+
+    static let filters = [
+        "blob:none", "blob:limit=0", "blob:limit=40", "blob:limit=1k", "tree:0", "tree:1", "tree:2",
+        "tree:3", "tree:1k", "object:type=commit", "object:type=tree", "object:type=blob",
+        "object:type=tag", "combine:tree:2+blob:none", "combine:tree%3A3+blob:limit=60",
+        "combine:combine:tree:2", "combine:object:type=blob+tree:2",
+    ]
+
+    @Test(arguments: ["history", "nested-tags", "odd-names", "sha256"])
+    func filtersAsGitDoes(fixture: String) throws {
+        let repository = try PackRepository(fixture)
+        for filter in Self.filters {
+            try repository.compare(["--all", "--filter=\(filter)"], [])
+            for lines in [
+                ["%0", "^%3"], ["%0^{tree}"], ["%1", "--not", "%4"],
+            ] {
+                try repository.compare(["--filter=\(filter)", "--thin"], lines)
+            }
+        }
+        try repository.compare(["--all", "--filter=tree:2", "--filter=blob:none"], [])
+        try repository.compare(["--all", "--filter=tree:2", "--no-filter"], [])
+    }
+
+    @Test func refusesFiltersAsGitDoes() throws {
+        let repository = try PackRepository("tiny")
+        for filter in [
+            "tree:x", "tree:", "tree:-1", "tree:99999999999999999999", "blob:limit=",
+            "blob:limit=x",
+            "blob:limit=1kb", "object:type=foo", "combine:", "combine:a b", "combine:tree:1+",
+            "combine:tree%3", "combine:combine:tree:1+x~", "foo", "sparse:path=x", "",
+        ] {
+            try repository.compareFailure(["--filter=\(filter)", "--all"], [])
+        }
+    }
+
+    @Test func refusesRevisionsAsGitDoes() throws {
+        let repository = try PackRepository("tiny")
+        for line in [
+            "deadbeef", "nothing", "^nothing", "--all", "--shallow x", "-", "--no-such-option",
+            String(repeating: "1", count: 40), "^" + String(repeating: "1", count: 40),
+        ] {
+            try repository.compareFailure([], [line])
+        }
+    }
+
+    @Test(arguments: ["", "--revs", "--stdout --no-such-option"])
+    func refusesOptionsWithTheUsage(text: String) throws {
+        let result = try Apus.run(
+            ["pack-objects"] + text.split(separator: " ").map(String.init),
+            in: try Fixture.named("tiny").path)
+        #expect(result.exit == .code(129))
+        #expect(result.err.contains("usage: "))
+    }
+
+    /// With a commit-graph, in one file or in layers, it is all the same.
+    @Test(arguments: [["--reachable"], ["--reachable", "--split=no-merge"]])
+    func readsCommitGraphs(options: [String]) throws {
+        for fixture in ["history", "octopus", "sha256"] {
+            let repository = try PackRepository(fixture, copied: true)
+            try Git.run(
+                ["commit-graph", "write"] + options, in: repository.path, environment: [:])
+            for lines in Self.revisions.prefix(6) { try repository.compare(["--thin"], lines) }
+            try repository.compare(["--all"], [])
+        }
+    }
+
+    @Test(arguments: ["history", "many-packs"])
+    func readsMultiPackIndexes(fixture: String) throws {
+        let repository = try PackRepository(fixture, copied: true)
+        try Git.run(["multi-pack-index", "write"], in: repository.path)
+        for lines in Self.revisions.prefix(6) { try repository.compare(["--thin"], lines) }
+        try repository.compare(["--all"], [])
+    }
+
+    /// What is loose and in packs with no deltas becomes deltas, about as small as git's.
+    @Test(arguments: ["history", "many-packs", "deep-deltas"])
+    func makesDeltasAsSmallAsGitDoes(fixture: String) throws {
+        let repository = try PackRepository(fixture, copied: true)
+        try run(
+            "/bin/sh",
+            [
+                "-c",
+                "mkdir x && mv objects/pack/*.pack x && cat x/*.pack >/dev/null && rm -f objects/pack/* && for p in x/*.pack; do git unpack-objects -q <$p; done",
+            ],
+            directory: repository.path
+        ).required()
+        let (apus, git) = try repository.compare(["--all", "--delta-base-offset"], [])
+        #expect(Double(apus) <= Double(git) * 1.03, "\(apus) bytes, git \(git)")
+    }
+
+    @Test func saysWhichObjectIsMissing() throws {
+        let repository = try PackRepository("tiny", copied: true)
+        let tree = try Git.line(["rev-parse", "HEAD^{tree}"], in: repository.path)
+        try run(
+            "/bin/sh",
+            [
+                "-c",
+                "mv objects/pack/*.pack x; rm -f objects/pack/*; git unpack-objects -q <x; rm -f objects/\(tree.prefix(2))/\(tree.dropFirst(2))",
+            ], directory: repository.path
+        ).required()
+        let result = try Apus.run(
+            ["pack-objects", "--revs", "--all", "--stdout"], in: repository.path)
+        #expect(result.exit == .code(128))
+        #expect(result.err.contains(tree), "\(result.err)")
+        #expect(result.stdout.isEmpty)
+    }
+
+    /// An entry whose bytes changed on disk is taken from another copy.
+    @Test func takesAnotherCopyOfADamagedEntry() throws {
+        let repository = try PackRepository("history", copied: true)
+        try run(
+            "/bin/sh",
+            [
+                "-c",
+                "cat objects/pack/*.pack >x; git unpack-objects -q <x; ls objects/pack; mv objects/pack y; mkdir objects/pack; git unpack-objects -q <x; rmdir objects/pack; mv y objects/pack; chmod u+w objects/pack/*.pack",
+            ], directory: repository.path
+        ).required()
+        let pack = try run("/bin/sh", ["-c", "ls objects/pack/*.pack"], directory: repository.path)
+            .required().out.split(separator: "\n").map(String.init)[0]
+        var bytes = try #require(readFile("\(repository.path)/\(pack)"))
+        // The last bytes of an entry are its stream's checksum.
+        let lines = try Git.run(["verify-pack", "-v", pack], in: repository.path).out
+        var ends: [Int] = []
+        for line in lines.split(separator: "\n") {
+            let fields = line.split(separator: " ")
+            guard fields.count >= 5, let size = Int(fields[3]), let offset = Int(fields[4])
+            else { continue }
+            ends.append(offset + size - 2)
+        }
+        #expect(ends.count > 100)
+        for (number, end) in ends.enumerated() where number % 3 == 0 && end < bytes.count - 20 {
+            bytes[end] ^= 0x20
+        }
+        let damaged = try TemporaryDirectory()
+        try damaged.write("p", bytes)
+        try run("/bin/cp", [damaged("p"), "\(repository.path)/\(pack)"]).required()
+        let whole = try Fixture.named("history").path
+        let result = try Apus.run(
+            ["pack-objects", "--revs", "--all", "--stdout", "-q"], in: repository.path)
+        let git = try Git.run(["pack-objects", "--revs", "--all", "--stdout", "-q"], in: whole)
+        #expect(result.succeeded, "\(result.err)")
+        #expect(
+            try repository.objects(of: result.stdout, isThin: false)
+                == repository.objects(of: git.stdout, isThin: false))
+    }
+
+    @Test func showsProgressAsGitDoes() throws {
+        let path = try Fixture.named("history").path
+        func titles(_ result: RunResult) -> [String] {
+            var titles: [String] = []
+            for line in result.errorLines {
+                let title = String(line.prefix { $0 != ":" && !$0.isNumber })
+                if titles.last != title { titles.append(title) }
+            }
+            return titles
+        }
+        let arguments = ["pack-objects", "--revs", "--all", "--stdout", "--delta-base-offset"]
+        let apus = try Apus.run(arguments + ["--all-progress"], in: path)
+        #expect(apus.succeeded)
+        #expect(titles(apus).first == "Enumerating objects")
+        #expect(titles(apus).contains("Writing objects"))
+        #expect(titles(apus).last == "Total ")
+        let quiet = try Apus.run(arguments + ["-q", "--all-progress"], in: path)
+        #expect(quiet.stderr.isEmpty)
+        let unseen = try Apus.run(arguments, in: path)
+        #expect(unseen.stderr.isEmpty)
+    }
+}
+
+/// A repository that packs are made from.
+private struct PackRepository {
+    let path: String
+    private let commits: [String]
+    private let format: String
+    private let folder: TemporaryDirectory?
+
+    /// - Parameter copied: whether a test changes it.
+    init(_ name: String, copied: Bool = false) throws {
+        let fixture = try Fixture.named(name).path
+        if copied {
+            let folder = try TemporaryDirectory()
+            try run("/bin/cp", ["-R", fixture, folder("r.git")]).required()
+            path = folder("r.git")
+            self.folder = folder
+        } else {
+            path = fixture
+            folder = nil
+        }
+        commits = try Git.run(["rev-list", "--date-order", "--all"], in: path).out
+            .split(separator: "\n").map(String.init)
+        format = try Git.line(["rev-parse", "--show-object-format"], in: path)
+    }
+
+    /// Expects that apus and git choose the same objects, and that git takes the packs; says the sizes
+    /// of both.
+    @discardableResult
+    func compare(
+        _ options: [String], _ lines: [String], location: SourceLocation = #_sourceLocation
+    ) throws -> (apus: Int, git: Int) {
+        let (apus, git) = try packs(options, lines)
+        guard apus.succeeded, git.succeeded else {
+            #expect(
+                apus.exit == git.exit, "\(options) \(lines): \(apus.err) \(git.err)",
+                sourceLocation: location)
+            return (0, 0)
+        }
+        let isThin = options.contains("--thin")
+        let mine = try objects(of: apus.stdout, isThin: isThin)
+        let theirs = try objects(of: git.stdout, isThin: isThin)
+        let (more, fewer) = (mine.subtracting(theirs), theirs.subtracting(mine))
+        #expect(
+            more.isEmpty && fewer.isEmpty,
+            "\(options) \(lines): more \(Array(more.prefix(3))), fewer \(Array(fewer.prefix(3)))",
+            sourceLocation: location)
+        return (apus.stdout.count, git.stdout.count)
+    }
+
+    func compareFailure(
+        _ options: [String], _ lines: [String], location: SourceLocation = #_sourceLocation
+    ) throws {
+        let (apus, git) = try packs(options, lines)
+        #expect(apus.exit == git.exit, "\(options) \(lines)", sourceLocation: location)
+        #expect(apus.err == git.err, "\(options) \(lines)", sourceLocation: location)
+        #expect(apus.stdout.isEmpty, sourceLocation: location)
+    }
+
+    private func packs(
+        _ options: [String], _ lines: [String]
+    ) throws -> (apus: RunResult, git: RunResult) {
+        let arguments = ["pack-objects", "--revs", "--stdout", "-q"] + options
+        let input = Array(lines.map { expanded($0) + "\n" }.joined().utf8)
+        let git = try Git.attempt(arguments + ["--no-sparse"], in: path, input: input)
+        return (try Apus.run(arguments + ["--no-sparse"], in: path, input: input), git)
+    }
+
+    private func expanded(_ line: String) -> String {
+        guard let start = line.firstIndex(of: "%"),
+            let number = Int(line[line.index(after: start)...].prefix { $0.isNumber })
+        else { return line }
+        let digits = line[line.index(after: start)...].prefix { $0.isNumber }
+        return line[..<start] + commits[min(number, commits.count - 1)] + line[digits.endIndex...]
+    }
+
+    /// The objects of a pack that git indexes; of a thin one without the bases that it adds.
+    func objects(of pack: [UInt8], isThin: Bool) throws -> Set<String> {
+        let scratch = try TemporaryDirectory()
+        try Git.run(["init", "-q", "--bare", "--object-format=\(format)", "r"], in: scratch.path)
+        if isThin {
+            try scratch.write("r/objects/info/alternates", Array("\(path)/objects\n".utf8))
+        }
+        guard pack.count > 12, pack[8 ..< 12] != [0, 0, 0, 0] else { return [] }
+        let name =
+            try Git.run(
+                ["index-pack", "--stdin"] + (isThin ? ["--fix-thin"] : []), in: scratch("r"),
+                input: pack
+            ).out.split(whereSeparator: \.isWhitespace).last.map(String.init) ?? ""
+        let index = try #require(readFile(scratch("r/objects/pack/pack-\(name).idx")))
+        let rows = try Git.run(
+            ["show-index", "--object-format=\(format)"], in: scratch("r"), input: index
+        ).out.split(separator: "\n").map { $0.split(separator: " ") }
+        let count = pack[8 ..< 12].reduce(0) { $0 << 8 | Int($1) }
+        let own = rows.sorted { (Int($0[0]) ?? 0) < (Int($1[0]) ?? 0) }.prefix(count)
+        #expect(own.count == count)
+        return Set(own.map { String($0[1]) })
+    }
+}
