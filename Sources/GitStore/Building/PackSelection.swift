@@ -201,56 +201,74 @@ final class PackSelection {
         links.begin(round: Self.including)
         let filter = request.filter
         let isWanted = filter.depth > 0 && !filter.kinds.isDisjoint(with: [.tree, .blob])
-        for record in records where isWanted {
-            let tree = commits.history.records[record].tree
-            if objects.has(.uninteresting, tree) { continue }
+        if isWanted {
+            let roots = records.map { commits.history.records[$0].tree }
+                .filter { !objects.has(.uninteresting, $0) }
             if filter.depth == .max {
-                guard !objects.has(.met, tree) else { continue }
-                objects.set(.met, tree)
-                if filter.kinds.contains(.tree) { choose(tree) }
-                try includeAll(under: tree)
+                try includeAll(under: roots)
             } else {
-                try includeSome(under: tree, at: 0)
+                for root in roots { try includeSome(under: root, at: 0) }
             }
         }
         for tree in givenTrees where !objects.has(.uninteresting, tree) {
             choose(tree)
             if filter.depth == .max {
-                guard !objects.has(.met, tree) else { continue }
-                objects.set(.met, tree)
-                try includeAll(under: tree)
+                try includeAll(under: [tree])
             } else {
                 try includeChildren(of: tree, at: 0)
             }
         }
     }
 
-    private func includeAll(under root: Int) throws(StoreError) {
-        let takesTrees = request.filter.kinds.contains(.tree)
-        var trees = [root]
-        var fault: Int?
-        while let tree = trees.popLast() {
-            try cancellation.check()
-            let path = PathHash(ofDirectory: objects.hints[tree])
-            try links.forEach(tree) { link in
-                let number = objects.number(of: link.id)
-                let marks = objects.marks[number]
-                if marks.rawValue
-                    & (ReachedMarks.met.rawValue | ReachedMarks.uninteresting.rawValue)
-                    != 0
-                {
-                    return
+    private func includeAll(under roots: [Int]) throws(StoreError) {
+        for root in roots where !objects.has(.met, root) {
+            objects.set(.met, root)
+            if request.filter.kinds.contains(.tree) { choose(root) }
+        }
+        for root in roots {
+            var trees = [root]
+            while let tree = trees.popLast() {
+                if objects.has(.followed, tree) { continue }
+                try cancellation.check()
+                if let base = try baseToFollow(before: tree) {
+                    trees += [tree, base]
+                } else {
+                    try follow(tree, &trees)
                 }
-                if !note(link, number, path) { fault = number }
-                objects.set(.met, number)
-                if !link.isTree { return takeBlob(number) }
-                if takesTrees { choose(number) }
-                trees.append(number)
             }
-            if let fault { throw wrongKind(fault, in: tree) }
             progress.setEnumerated(chosen.count)
         }
         try objects.check()
+    }
+
+    /// A tree that this one is a delta on, and that waits to be followed, too.
+    private func baseToFollow(before tree: Int) throws(StoreError) -> Int? {
+        guard let oid = try links.unfollowedBase(of: tree), let base = objects.find(oid),
+            objects.has(.met, base), !objects.has(.followed, base), !objects.has(.waits, tree)
+        else { return nil }
+        objects.set(.waits, tree)
+        return base
+    }
+
+    /// Goes over the entries of a tree; the trees in it that were not met wait in `trees`.
+    private func follow(_ tree: Int, _ trees: inout [Int]) throws(StoreError) {
+        objects.set(.followed, tree)
+        let takesTrees = request.filter.kinds.contains(.tree)
+        let path = PathHash(ofDirectory: objects.hints[tree])
+        var fault: Int?
+        var found: [Int] = []
+        try links.forEach(tree) { link in
+            let number = objects.number(of: link.id)
+            let marks = objects.marks[number]
+            guard marks.isDisjoint(with: [.met, .uninteresting]) else { return }
+            if !note(link, number, path) { fault = number }
+            objects.set(.met, number)
+            if !link.isTree { return takeBlob(number) }
+            if takesTrees { choose(number) }
+            found.append(number)
+        }
+        if let fault { throw wrongKind(fault, in: tree) }
+        trees += found
     }
 
     /// Writes down what an entry says of an object; false where another said that it is of another

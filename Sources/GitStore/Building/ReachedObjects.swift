@@ -2,7 +2,7 @@ internal import GitCore
 
 /// What is known of an object that a walk has met: its kind in the lower three bits, and marks.
 struct ReachedMarks: OptionSet {
-    let rawValue: UInt8
+    let rawValue: UInt16
 
     /// Its links were followed, or wait to be.
     static let met = ReachedMarks(rawValue: 8)
@@ -12,6 +12,10 @@ struct ReachedMarks: OptionSet {
     static let chosen = ReachedMarks(rawValue: 32)
     /// Somebody asked for it by its id: no filter leaves it out.
     static let given = ReachedMarks(rawValue: 64)
+    /// Its links were followed.
+    static let followed = ReachedMarks(rawValue: 128)
+    /// The tree that it is a delta on is followed first. Once: the pack may have a circle.
+    static let waits = ReachedMarks(rawValue: 256)
 }
 
 /// The objects that a walk has met, numbered from 0: some 50 bytes for each.
@@ -172,11 +176,14 @@ final class ReachedObjects {
 
     /// nil where nothing has told it yet.
     @inline(__always)
-    func kind(_ number: Int) -> ObjectKind? { ObjectKind(rawValue: marks[number].rawValue & 7) }
+    func kind(_ number: Int) -> ObjectKind? {
+        ObjectKind(rawValue: UInt8(truncatingIfNeeded: marks[number].rawValue & 7))
+    }
 
     @inline(__always)
     func setKind(_ kind: ObjectKind, _ number: Int) {
-        marks[number] = ReachedMarks(rawValue: marks[number].rawValue & ~7 | kind.rawValue)
+        marks[number] = ReachedMarks(
+            rawValue: marks[number].rawValue & ~7 | UInt16(kind.rawValue))
     }
 
     @inline(__always)

@@ -70,6 +70,22 @@ final class TreeLinks {
         }
     }
 
+    /// The tree that this one is a delta on, if its links were not followed in this round: were they, few
+    /// of this one's would be left to look at.
+    func unfollowedBase(of number: Int) throws(StoreError) -> ObjectID? {
+        guard let place = try reader.place(number) else { return nil }
+        let (pack, index) = reader.places.packs[place.pack]
+        do throws(StoreError) {
+            let entry = try pack.entry(at: try index.offset(row: place.row), tools)
+            guard let base = try pack.baseOffset(of: entry) else { return nil }
+            if let held = shelf.tree(pack, base), held.rounds & round != 0 { return nil }
+            return try pack.oid(at: base)
+        } catch  where error.code == .corrupt || error.code == .notFound {
+            // Who reads it will know.
+            return nil
+        }
+    }
+
     private func packed(
         _ pack: Pack, _ offset: UInt64, _ all: Bool, _ body: (TreeLink) -> Void
     ) throws(StoreError) {
