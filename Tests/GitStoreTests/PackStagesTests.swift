@@ -125,6 +125,64 @@ import Testing
         #expect(pack.indexBytes() == git.index)
     }
 
+    /// The middle of a delta that is too large to be held whole is no place to resolve at.
+    @Test func aLargeDeltaArrivesWhileTheStoreIsFull() throws {
+        let scratch = try PackScratch()
+        var pack = PackBuilder()
+        let base = pack.blob("base")
+        func delta(_ count: Int, seed: UInt64) -> [UInt8] {
+            let bytes = PackRandom.bytes(count, seed: seed)
+            var delta = DeltaBuilder(base: 4, result: UInt64(count)).bytes
+            for start in stride(from: 0, to: count, by: 127) {
+                let literal = bytes[start ..< min(start + 127, count)]
+                delta.append(UInt8(literal.count))
+                delta += literal
+            }
+            return delta
+        }
+        for seed in 1 ... 60 { pack.delta(on: base, delta(200_000, seed: UInt64(seed))) }
+        pack.delta(on: base, delta(12 << 20, seed: 99))
+        for seed in 100 ... 130 { pack.delta(on: base, delta(200_000, seed: UInt64(seed))) }
+        try scratch.expectSameAsGit(pack.finished()) { options in options.memory = 1 }
+    }
+
+    /// Chains that each go would have to make once more from their beginning.
+    @Test func farLongChainsAreNotMadeAgainAndAgain() throws {
+        let scratch = try PackScratch()
+        var pack = PackBuilder()
+        let size = 100_000
+        var last = pack.whole(.blob, [UInt8](repeating: 0, count: size))
+        // Each changes one byte of the one before.
+        for number in 1 ... 200 {
+            last = pack.delta(
+                on: last,
+                DeltaBuilder(base: UInt64(size), result: UInt64(size))
+                    .copying(0, UInt32(number)).inserting([UInt8(number)])
+                    .copying(UInt32(number + 1), UInt32(size - number - 1)).bytes)
+        }
+        for seed in 1 ... 300 {
+            var delta = DeltaBuilder(base: UInt64(size), result: 150_000).bytes
+            for start in stride(from: 0, to: 150_000, by: 100) {
+                delta.append(100)
+                delta += PackRandom.bytes(100, seed: UInt64(seed * 10_000 + start))
+            }
+            pack.delta(on: last, delta)
+        }
+        var options = PackIndexer.Options()
+        options.memory = 1
+        let indexer = try PackIndexer(
+            directory: scratch.directory, format: .sha1, options: options)
+        let bytes = pack.finished()
+        var goes: Set<Int> = []
+        for start in stride(from: 0, to: bytes.count, by: 1 << 16) {
+            try indexer.append(Array(bytes[start ..< min(start + 1 << 16, bytes.count)]))
+            goes.insert(indexer.progress.resolvedDeltas)
+        }
+        #expect(try indexer.finish().objectCount == 501)
+        // 0, the first, and one in which the chain was made again.
+        #expect((2 ... 3).contains(goes.count))
+    }
+
     /// A base of an earlier go that is found damaged when it is needed once more.
     @Test func aPackThatChangesMeanwhileIsAnError() throws {
         let scratch = try PackScratch()

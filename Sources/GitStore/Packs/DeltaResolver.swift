@@ -144,6 +144,7 @@ final class DeltaResolver: @unchecked Sendable {
             let (object, delta) = try rebuild(row, on: base)
             guard resolver.kinds[row] == 0 else {
                 // It is known already, and only needed for others.
+                resolver.budget.remake(object.count)
                 try findStarts(object)
                 return work.push(object, thread: thread)
             }

@@ -94,7 +94,7 @@ public final class PackIndexer {
             let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(Self.mostAppended))
             try file.append(piece)
             try parser.append(piece)
-            if parser.isFull {
+            if parser.isFull, !budget.isWasteful {
                 try parser.resolveSoFar { table, deltas throws(StoreError) in
                     try resolve(&table, deltas, received: .max)
                 }

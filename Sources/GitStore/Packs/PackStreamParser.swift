@@ -120,11 +120,13 @@ final class PackStreamParser {
     private static let mostResolutions = 16
 
     /// Takes what is there, and has `resolve` resolve the deltas of which it can; no delta is kept
-    /// afterwards.
+    /// afterwards. Does no more than that in the middle of a large entry.
     func resolveSoFar(
         _ resolve: (inout PackEntryTable, DeltaStore) throws(StoreError) -> Void
     ) throws(StoreError) {
         try parseAll(isLast: false)
+        // An entry of which only a part is there cannot be read again yet.
+        guard case .entry = state else { return }
         takeHashed()
         table.close(at: position)
         try resolve(&table, deltas)

@@ -10,6 +10,7 @@ final class RebuildBudget: Sendable {
     private let inflatedSize: UInt64
     private let held = Atomic(0)
     private let made = Atomic<UInt64>(0)
+    private let remade = Atomic<UInt64>(0)
     private let inflated = Atomic<UInt64>(0)
     /// Full while a thread holds large contents.
     private let turn = BoundedQueue<Void>(capacity: 1)
@@ -38,6 +39,14 @@ final class RebuildBudget: Sendable {
         else {
             throw StoreError(.limit, "pack inflates to more than \(inflatedSize) bytes")
         }
+    }
+
+    /// Counts `count` bytes of those made that had been made before.
+    func remake(_ count: Int) { remade.wrappingAdd(UInt64(count), ordering: .relaxed) }
+
+    /// Whether much is made more than once, as in a pack whose deltas are on far ones, in long chains.
+    var isWasteful: Bool {
+        remade.load(ordering: .relaxed) > made.load(ordering: .relaxed) / 4
     }
 
     /// Takes `count` bytes more; given back by ``release(_:)`` also where this throws.
