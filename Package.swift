@@ -13,6 +13,7 @@ let package = Package(
     products: [
         .executable(name: "apus", targets: ["apus"]),
         .library(name: "GitClient", targets: ["GitClient"]),
+        .library(name: "GitServer", targets: ["GitServer"]),
         .library(name: "GitStore", targets: ["GitStore"]),
         .library(name: "GitWire", targets: ["GitWire"]),
     ],
@@ -29,6 +30,10 @@ let package = Package(
             name: "CCurl", pkgConfig: "libcurl",
             providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
 
+        .systemLibrary(
+            name: "CMicroHTTPD", pkgConfig: "libmicrohttpd",
+            providers: [.apt(["libmicrohttpd-dev"]), .brew(["libmicrohttpd"])]),
+
         // getopt_long, for the command alone.
         .systemLibrary(name: "CGetopt"),
 
@@ -42,9 +47,15 @@ let package = Package(
             name: "GitClient",
             dependencies: ["GitCore", "GitWire", "GitStore", "GitWorktree", "CCurl", "CDeflate"],
             swiftSettings: common),
+        .target(
+            name: "GitServer",
+            dependencies: ["GitCore", "GitWire", "GitStore", "CMicroHTTPD", "CZlib"],
+            swiftSettings: common),
         .executableTarget(
             name: "apus",
-            dependencies: ["GitCore", "GitStore", "GitWorktree", "GitClient", "CGetopt"],
+            dependencies: [
+                "GitCore", "GitStore", "GitWorktree", "GitClient", "GitServer", "CGetopt",
+            ],
             swiftSettings: common),
 
         // Real git, the built apus and a web server, for the tests.
@@ -71,6 +82,9 @@ let package = Package(
             swiftSettings: common),
         .testTarget(
             name: "GitClientTests", dependencies: ["GitClient", "TestSupport"],
+            swiftSettings: common),
+        .testTarget(
+            name: "GitServerTests", dependencies: ["GitServer", "TestSupport"],
             swiftSettings: common),
         .testTarget(
             name: "ApusTests", dependencies: ["apus", "TestSupport"], swiftSettings: common),

@@ -30,6 +30,7 @@ need pkg-config pkgconf has pkg-config
 need libcurl4-openssl-dev curl library libcurl
 need libdeflate-dev libdeflate library libdeflate
 need zlib1g-dev zlib library zlib
+need libmicrohttpd-dev libmicrohttpd library libmicrohttpd
 if [[ $(uname -s) == Linux ]]; then
     need g++ - linkable
 else

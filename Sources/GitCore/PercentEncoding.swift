@@ -1,6 +1,6 @@
 // Percent escapes and the classes of bytes in a URL (RFC 3986).
 
-extension UInt8 {
+package extension UInt8 {
     var isLetter: Bool { (UInt8(ascii: "a") ... UInt8(ascii: "z")).contains(self | 0x20) }
     var isDigit: Bool { (UInt8(ascii: "0") ... UInt8(ascii: "9")).contains(self) }
     var isControl: Bool { self < 0x20 || self == 0x7f }
@@ -31,7 +31,7 @@ extension UInt8 {
     var isResourceByte: Bool { isLetter || isDigit || "-._~!$&'()*+,;=:@/?%".utf8.contains(self) }
 }
 
-extension Sequence<UInt8> {
+package extension Sequence<UInt8> {
     /// The bytes with each `%XX` replaced; nil where two hexadecimal digits do not follow a `%`.
     var percentDecoded: [UInt8]? {
         var decoded: [UInt8] = []
@@ -85,7 +85,7 @@ extension Sequence<UInt8> {
     }
 }
 
-extension ArraySlice<UInt8> {
+package extension ArraySlice<UInt8> {
     /// A path with its `.` and `..` components, escaped or not, resolved; it begins with a slash.
     var withoutDotSegments: [UInt8] {
         var kept: [ArraySlice<UInt8>] = []

@@ -1,0 +1,143 @@
+// libmicrohttpd as Swift can call it: its variadic start and its logger of variadic arguments.
+// Nothing else is decided here, except what depends on libmicrohttpd's version.
+
+#ifndef APUS_CMICROHTTPD_SHIM_H
+#define APUS_CMICROHTTPD_SHIM_H
+
+#include <microhttpd.h>
+#include <poll.h>
+#include <stdio.h>
+
+#if defined(__linux__) && !defined(POLLRDHUP)
+#define POLLRDHUP 0x2000
+#elif !defined(POLLRDHUP)
+#define POLLRDHUP 0
+#endif
+
+typedef void (*apus_mhd_log_callback)(void *context, const char *text);
+
+// What a daemon is started with. Strings are nil for none; they have to last as long as it.
+struct apus_mhd_settings {
+    int listen_socket;
+    unsigned int threads;
+    unsigned int connections;
+    unsigned int connections_per_address;
+    unsigned int idle_seconds;
+    size_t connection_memory;
+    const char *tls_key;
+    const char *tls_certificate;
+    MHD_AccessHandlerCallback handle;
+    void *(*begin)(void *context, const char *target, struct MHD_Connection *connection);
+    MHD_RequestCompletedCallback complete;
+    MHD_NotifyConnectionCallback connection_changed;
+    apus_mhd_log_callback log;
+    void *context;
+};
+
+// libmicrohttpd 1.0 refuses by itself what a request may not hold; before, it is looked for in how the
+// parts of the head lie in memory (RequestCheck.swift).
+#if MHD_VERSION >= 0x01000000
+#define APUS_MHD_REFUSES 1
+#else
+#define APUS_MHD_REFUSES 0
+#endif
+static const int apus_mhd_refuses_bad_heads = APUS_MHD_REFUSES;
+
+// The settings of the daemon whose log this is come with the text.
+static inline void apus_mhd_log(void *settings, const char *format, va_list arguments) {
+    const struct apus_mhd_settings *s = settings;
+    char text[512];
+    vsnprintf(text, sizeof text, format, arguments);
+    s->log(s->context, text);
+}
+
+// `settings` has to last as long as the daemon.
+static inline struct MHD_Daemon *apus_mhd_start(const struct apus_mhd_settings *s) {
+    unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_INTERNAL_POLLING_THREAD
+        | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_TURBO;
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)s->tls_key},
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)s->tls_certificate},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    if (s->tls_key) flags |= MHD_USE_TLS;
+    else tls[0].option = MHD_OPTION_END;
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, s->handle, s->context,
+        MHD_OPTION_EXTERNAL_LOGGER, apus_mhd_log, (void *)s,
+        MHD_OPTION_LISTEN_SOCKET, s->listen_socket,
+        MHD_OPTION_THREAD_POOL_SIZE, s->threads,
+        MHD_OPTION_CONNECTION_LIMIT, s->connections,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, s->connections_per_address,
+        MHD_OPTION_CONNECTION_TIMEOUT, s->idle_seconds,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, s->connection_memory,
+        MHD_OPTION_URI_LOG_CALLBACK, s->begin, s->context,
+        MHD_OPTION_NOTIFY_COMPLETED, s->complete, s->context,
+        MHD_OPTION_NOTIFY_CONNECTION, s->connection_changed, s->context,
+#if APUS_MHD_REFUSES
+        MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,
+#else
+        MHD_OPTION_STRICT_FOR_CLIENT, 1,
+#endif
+        MHD_OPTION_ARRAY, tls,
+        MHD_OPTION_END);
+}
+
+// The socket of a connection; -1 where it has none.
+static inline int apus_mhd_socket(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info ? info->connect_fd : -1;
+}
+
+// The address of the peer; nil where it is not known.
+static inline const struct sockaddr *apus_mhd_peer(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    return info ? info->client_addr : NULL;
+}
+
+// What the application keeps for a connection, as set when it began.
+static inline void *apus_mhd_connection_context(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+static inline struct MHD_Response *apus_mhd_stream(
+    size_t block, MHD_ContentReaderCallback read, void *context,
+    MHD_ContentReaderFreeCallback release) {
+    return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, block, read, context, release);
+}
+
+// Enumerations that Swift imports under other names.
+static const enum MHD_Result apus_mhd_yes = MHD_YES;
+static const enum MHD_Result apus_mhd_no = MHD_NO;
+
+static inline int apus_mhd_is_start(enum MHD_ConnectionNotificationCode code) {
+    return code == MHD_CONNECTION_NOTIFY_STARTED;
+}
+
+static inline int apus_mhd_is_complete(enum MHD_RequestTerminationCode code) {
+    return code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
+}
+
+static inline void apus_mhd_each_header(
+    struct MHD_Connection *connection, MHD_KeyValueIteratorN each, void *context) {
+    MHD_get_connection_values_n(connection, MHD_HEADER_KIND, each, context);
+}
+
+static inline struct MHD_Response *apus_mhd_bytes(const void *bytes, size_t count) {
+    return MHD_create_response_from_buffer(count, (void *)bytes, MHD_RESPMEM_MUST_COPY);
+}
+
+// Whether the peer has closed its side of a connection.
+static inline int apus_socket_is_hung_up(int descriptor) {
+    struct pollfd entry = {descriptor, POLLRDHUP, 0};
+    return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+static const ssize_t apus_mhd_end_of_stream = MHD_CONTENT_READER_END_OF_STREAM;
+static const ssize_t apus_mhd_end_with_error = MHD_CONTENT_READER_END_WITH_ERROR;
+
+#endif

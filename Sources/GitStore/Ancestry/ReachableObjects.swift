@@ -1,0 +1,77 @@
+package import GitCore
+import Synchronization
+
+/// Whether some tips lead to an object: commits first, and all there is only where that is asked for.
+/// Works it out once, on the thread that asks first.
+package final class ReachableObjects: Sendable {
+    package let tips: [ObjectID]
+    private let database: ObjectDatabase
+    private let shallow: Set<ObjectID>
+    private let state = Mutex(State())
+
+    private struct State: @unchecked Sendable {
+        // SAFETY: touched under the mutex alone.
+        var commits: Set<ObjectID>?
+        var all: ReachedObjects?
+    }
+
+    package init(tips: [ObjectID], in database: ObjectDatabase, shallow: Set<ObjectID>) {
+        self.tips = tips
+        self.database = database
+        self.shallow = shallow
+    }
+
+    /// The first of `oids` that nothing leads to; nil where there is none.
+    package func firstUnreached(_ oids: [ObjectID]) throws(StoreError) -> ObjectID? {
+        let known = Set(tips)
+        let rest = oids.filter { !known.contains($0) }
+        guard !rest.isEmpty else { return nil }
+        return try state.withLock { state throws(StoreError) -> ObjectID? in
+            try firstUnreached(rest, &state)
+        }
+    }
+
+    private func firstUnreached(
+        _ oids: [ObjectID], _ state: inout State
+    ) throws(StoreError) -> ObjectID? {
+        if state.all == nil {
+            let commits = if let known = state.commits { known } else { try allCommits() }
+            state.commits = commits
+            let rest = oids.filter { !commits.contains($0) }
+            guard !rest.isEmpty else { return nil }
+            // A commit that no commit leads to, no tree leads to either.
+            for oid in rest where try isMissingOrCommit(oid) { return oid }
+            state.all = try allObjects()
+        }
+        guard let all = state.all else { return nil }
+        return oids.first { all.find($0).map { !all.has(.chosen, $0) } ?? true }
+    }
+
+    private func isMissingOrCommit(_ oid: ObjectID) throws(StoreError) -> Bool {
+        do throws(StoreError) {
+            return try database.header(oid).kind == .commit
+        } catch  where error.code == .notFound {
+            return true
+        }
+    }
+
+    private func allCommits() throws(StoreError) -> Set<ObjectID> {
+        let ancestry = try Ancestry(database, shallow: shallow)
+        var commits: Set<ObjectID> = []
+        try ancestry.walk(from: try ancestry.commits(behind: tips)) { record, _ in
+            commits.insert(ancestry.oid(record))
+            return .descend
+        }
+        return commits
+    }
+
+    private func allObjects() throws(StoreError) -> ReachedObjects {
+        var request = PackRequest()
+        request.wants = tips
+        request.shallow = shallow
+        let selection = try PackSelection(
+            request, database, PackBuildProgress(), CancellationFlag())
+        try selection.run()
+        return selection.objects
+    }
+}
