@@ -110,15 +110,20 @@ final class GitFixture {
         process.standardInput = try FileHandle(forReadingFrom: inputFile)
         let output = Pipe()
         process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
+        let errorFile = directory.appendingPathComponent("err-\(UUID().uuidString)")
+        try Data().write(to: errorFile)
+        process.standardError = try FileHandle(forWritingTo: errorFile)
         try process.run()
         let data = try output.fileHandleForReading.readToEnd() ?? Data()
         process.waitUntilExit()
+        lastError = String(decoding: try Data(contentsOf: errorFile), as: UTF8.self)
         lastStatus = process.terminationStatus
         return Array(data)
     }
 
     private(set) var lastStatus: Int32 = 0
+    /// What it wrote to its standard error.
+    private(set) var lastError = ""
 
     func text(_ arguments: [String]) throws -> String {
         String(decoding: try git(["-C", repository] + arguments), as: UTF8.self)
@@ -130,13 +135,15 @@ final class GitFixture {
     }
 
     /// The body of a real `info/refs` answer, as git's CGI program gives it to a web server.
-    func infoRefs(_ version: ProtocolVersion) throws -> [UInt8] {
+    func infoRefs(
+        _ version: ProtocolVersion, service: String = "git-upload-pack"
+    ) throws -> [UInt8] {
         let answer = try git(
             ["http-backend"],
             environment: [
                 "GIT_PROJECT_ROOT": directory.path, "GIT_HTTP_EXPORT_ALL": "1",
                 "REQUEST_METHOD": "GET", "PATH_INFO": "/repo/info/refs",
-                "QUERY_STRING": "service=git-upload-pack",
+                "QUERY_STRING": "service=\(service)",
                 "GIT_PROTOCOL": version.extraParameter ?? "",
             ])
         let blank = Array("\r\n\r\n".utf8)
@@ -156,6 +163,24 @@ final class GitFixture {
         try git(
             ["upload-pack", "--stateless-rpc", repository], input: body,
             environment: ["GIT_PROTOCOL": version.extraParameter ?? ""])
+    }
+
+    /// What real receive-pack answers to a POST.
+    func receivePack(_ body: [UInt8]) throws -> [UInt8] {
+        try git(["receive-pack", "--stateless-rpc", repository], input: body)
+    }
+
+    /// What a real client says to `program` (upload-pack, receive-pack) in the course of `command`,
+    /// over a connection that lasts.
+    func recorded(
+        _ program: String, _ command: String, _ arguments: [String], config: [String] = [],
+        in clone: String
+    ) throws -> [UInt8] {
+        let file = directory.appendingPathComponent("said-\(UUID().uuidString)").path
+        let tee = "--\(program)=tee '\(file)' | git \(program)"
+        try git(
+            ["-C", clone] + config.flatMap { ["-c", $0] } + [command, tee, "-q"] + arguments)
+        return Array(try Data(contentsOf: URL(fileURLWithPath: file)))
     }
 
     /// The ids of the objects of `pack`, as git sees them after indexing it.

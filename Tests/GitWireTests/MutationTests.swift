@@ -5,46 +5,6 @@ import Testing
 
 /// Real answers with a few bytes changed: whatever comes of them, it is no crash.
 @Suite struct MutationTests {
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state ^= state << 13
-            state ^= state >> 7
-            state ^= state << 17
-            return state
-        }
-    }
-
-    /// Calls `body` with mutations of `bytes`, and says how many it took and refused.
-    private func mutate(
-        _ bytes: [UInt8], seed: UInt64, _ body: ([UInt8], Feeding) throws(WireError) -> Void
-    ) -> (taken: Int, refused: Int) {
-        var generator = Generator(state: seed)
-        var taken = 0
-        var refused = 0
-        for round in 0 ..< 1_500 {
-            var mutated = bytes
-            for _ in 0 ... Int.random(in: 0 ..< 4, using: &generator) where !mutated.isEmpty {
-                let place = Int.random(in: 0 ..< mutated.count, using: &generator)
-                switch Int.random(in: 0 ..< 5, using: &generator) {
-                case 0: mutated[place] = UInt8.random(in: 0 ... 255, using: &generator)
-                case 1: mutated[place] ^= 1 << UInt8.random(in: 0 ..< 8, using: &generator)
-                case 2: mutated.remove(at: place)
-                case 3: mutated.insert(0x30, at: place)
-                default: mutated.removeSubrange(place ..< min(place + 40, mutated.count))
-                }
-            }
-            do {
-                try body(mutated, round % 4 == 0 ? .bySevens : .whole)
-                taken += 1
-            } catch {
-                #expect(!error.message.utf8.contains { $0 < 0x20 || $0 == 0x7f }, "\(error)")
-                refused += 1
-            }
-        }
-        return (taken, refused)
-    }
-
     @Test(arguments: ProtocolVersion.allCases)
     func advertisements(_ version: ProtocolVersion) throws {
         let bytes = try GitFixture().infoRefs(version)
@@ -79,4 +39,45 @@ import Testing
         }
         #expect(got.taken > 0 && got.refused > 0)
     }
+}
+
+/// Random numbers that are the same in every run.
+struct Generator: RandomNumberGenerator {
+    var state: UInt64
+    mutating func next() -> UInt64 {
+        state ^= state << 13
+        state ^= state >> 7
+        state ^= state << 17
+        return state
+    }
+}
+
+/// Calls `body` with mutations of `bytes`, and says how many it took and refused.
+func mutate(
+    _ bytes: [UInt8], seed: UInt64, _ body: ([UInt8], Feeding) throws(WireError) -> Void
+) -> (taken: Int, refused: Int) {
+    var generator = Generator(state: seed)
+    var taken = 0
+    var refused = 0
+    for round in 0 ..< 1_500 {
+        var mutated = bytes
+        for _ in 0 ... Int.random(in: 0 ..< 4, using: &generator) where !mutated.isEmpty {
+            let place = Int.random(in: 0 ..< mutated.count, using: &generator)
+            switch Int.random(in: 0 ..< 5, using: &generator) {
+            case 0: mutated[place] = UInt8.random(in: 0 ... 255, using: &generator)
+            case 1: mutated[place] ^= 1 << UInt8.random(in: 0 ..< 8, using: &generator)
+            case 2: mutated.remove(at: place)
+            case 3: mutated.insert(0x30, at: place)
+            default: mutated.removeSubrange(place ..< min(place + 40, mutated.count))
+            }
+        }
+        do {
+            try body(mutated, round % 4 == 0 ? .bySevens : .whole)
+            taken += 1
+        } catch {
+            #expect(!error.message.utf8.contains { $0 < 0x20 || $0 == 0x7f }, "\(error)")
+            refused += 1
+        }
+    }
+    return (taken, refused)
 }
