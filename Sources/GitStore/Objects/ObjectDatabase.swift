@@ -48,6 +48,14 @@ public final class ObjectDatabase: Sendable {
         try self.init(objectsDirectory, format, shared, alternates)
     }
 
+    /// Opens the store in an `objects` directory as one that borrows from `other`, and from the stores
+    /// which that borrows from, though no file there says so.
+    convenience init(
+        objectsDirectory: ByteString, borrowingFrom other: ObjectDatabase
+    ) throws(StoreError) {
+        try self.init(objectsDirectory, other.format, Shared(other.settings), other.stores)
+    }
+
     /// What a store and those that it borrows from have in common.
     private struct Shared {
         let settings: Settings
@@ -234,6 +242,9 @@ public final class ObjectDatabase: Sendable {
 
     /// Whether the object is here, as far as is known since the last ``refresh()``.
     public func contains(_ oid: ObjectID) throws(StoreError) -> Bool { try find(oid) != nil }
+
+    /// Whether this store itself has the object, and not only one that it borrows from.
+    func holds(_ oid: ObjectID) throws(StoreError) -> Bool { try findHere(oid, 0, []) != nil }
 
     // MARK: Reading
 

@@ -38,9 +38,13 @@ public final class IndexedPack {
     public var objectCount: Int { table.count }
 
     /// Whether the pack holds an object.
-    public func contains(_ oid: ObjectID) -> Bool {
+    public func contains(_ oid: ObjectID) -> Bool { row(of: oid) != nil }
+
+    /// The object's place in the order of the pack.
+    func row(of oid: ObjectID) -> Int? {
         let low = order.partitionPoint { table.objectID(row: Int($0)) < oid }
-        return low < order.count && table.objectID(row: Int(order[low])) == oid
+        guard low < order.count, table.objectID(row: Int(order[low])) == oid else { return nil }
+        return Int(order[low])
     }
 
     /// The bytes of the index file.
@@ -88,7 +92,9 @@ public final class IndexedPack {
     }
 
     /// As ``install(in:keep:)``, each file to a place of its own.
-    package func install(at places: Places) throws(StoreError) {
+    ///
+    /// - Parameter isSynced: false where the files need not outlive a crash of the machine.
+    package func install(at places: Places, isSynced: Bool = true) throws(StoreError) {
         var made: [ByteString] = []
         func make(
             _ path: ByteString, _ body: (ByteString) throws(StoreError) -> Void
@@ -100,20 +106,22 @@ public final class IndexedPack {
         do throws(StoreError) {
             if let keep = places.keep {
                 try make(keep.path) { path throws(StoreError) in
-                    try Self.write(keep.content.bytes, to: path, mode: 0o600)
+                    try Self.write(keep.content.bytes, to: path, mode: 0o600, isSynced: isSynced)
                 }
             }
             if let pack = places.pack {
                 if FileSystem.exists(pack), FileSystem.exists(places.index) { return }
-                try make(pack) { path throws(StoreError) in try file.install(as: path) }
+                try make(pack) { path throws(StoreError) in
+                    try file.install(as: path, isSynced: isSynced)
+                }
             }
             if let reverseIndex = places.reverseIndex {
                 try make(reverseIndex) { path throws(StoreError) in
-                    try Self.write(reverseIndexBytes(), to: path, mode: 0o444)
+                    try Self.write(reverseIndexBytes(), to: path, mode: 0o444, isSynced: isSynced)
                 }
             }
             try make(places.index) { path throws(StoreError) in
-                try Self.write(indexBytes(), to: path, mode: 0o444)
+                try Self.write(indexBytes(), to: path, mode: 0o444, isSynced: isSynced)
             }
         } catch {
             for path in made { try? FileSystem.remove(path) }
@@ -123,14 +131,14 @@ public final class IndexedPack {
 
     /// Writes a file that goes with a pack: whole and on the disk before it has its name.
     package static func write(
-        _ bytes: [UInt8], to path: ByteString, mode: mode_t
+        _ bytes: [UInt8], to path: ByteString, mode: mode_t, isSynced: Bool = true
     ) throws(StoreError) {
         let directory = ByteString(path.bytes[..<(path.bytes.lastIndex(of: 0x2f) ?? 0)])
         let file = try FileSystem.createTemporary(
             in: directory.isEmpty ? "." : directory, prefix: "tmp_idx_")
         do throws(StoreError) {
             try file.write(bytes)
-            try file.sync()
+            if isSynced { try file.sync() }
             guard fchmod(file.descriptor, FileSystem.underUmask(mode)) == 0 else {
                 throw .system("chmod", file.path)
             }

@@ -76,8 +76,8 @@ final class PackFile {
     }
 
     /// Makes it last, and gives it its name.
-    func install(as path: ByteString) throws(StoreError) {
-        try file.sync()
+    func install(as path: ByteString, isSynced: Bool = true) throws(StoreError) {
+        if isSynced { try file.sync() }
         guard fchmod(file.descriptor, FileSystem.underUmask(0o444)) == 0 else {
             throw .system("chmod", self.path)
         }

@@ -25,11 +25,15 @@ public final class PackIndexer {
         public var findsMissingLinks = true
         /// Where the bases of a thin pack are, to be added to it; nil refuses a thin pack.
         public var thinBases: ObjectDatabase?
+        /// Where ``PackIndexer/progress`` is noted.
+        public var progress = PackProgress()
+        /// What stops it, besides ``PackIndexer/cancel()``.
+        package var cancellation = CancellationFlag()
 
         public init() {}
     }
 
-    public let progress = PackProgress()
+    public let progress: PackProgress
 
     private let options: Options
     private let format: ObjectFormat
@@ -37,7 +41,7 @@ public final class PackIndexer {
     private let links: ObjectIDSet?
     private let budget: RebuildBudget
     private let parser: PackStreamParser
-    private let isCancelled = CancellationFlag()
+    private let isCancelled: CancellationFlag
 
     /// Begins a pack, which goes to a temporary file in `directory`.
     public convenience init(
@@ -59,6 +63,8 @@ public final class PackIndexer {
         self.file = file
         self.format = format
         self.options = options
+        progress = options.progress
+        isCancelled = options.cancellation
         let threads = max(1, options.threads)
         links = options.findsMissingLinks ? ObjectIDSet(format) : nil
         budget = RebuildBudget(options.limits)

@@ -112,9 +112,9 @@ struct IndexPack: Command {
         let indexer = try PackIndexer(
             directory: quarantine.directory, format: format, options: options(repository))
         let pack = try feed(indexer, removing: quarantine.directory)
-        let incoming = try quarantine.store(holding: pack, format)
-        try repository.objects.check(
-            pack, in: incoming, ObjectChecker(format, strict: true), reporting: reportFault)
+        try quarantine.hold(pack)
+        try quarantine.check(pack, reporting: reportFault)
+        try quarantine.checkLinks(of: pack)
         try pack.install(at: places(pack, repository))
         return pack
     }

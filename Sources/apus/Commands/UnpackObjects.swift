@@ -29,12 +29,12 @@ struct UnpackObjects: Command {
         options.findsMissingLinks = isStrict
         let pack = try receive(
             PackIndexer(directory: directory, format: workspace.format, options: options))
-        let incoming = try quarantine.store(holding: pack, workspace.format)
+        try quarantine.hold(pack)
         if isStrict {
-            let checker = ObjectChecker(workspace.format, strict: true)
-            try workspace.objects.check(pack, in: incoming, checker, reporting: reportFault)
+            try quarantine.check(pack, reporting: reportFault)
+            try quarantine.checkLinks(of: pack)
         }
-        if !isDryRun { try unpack(pack, incoming, into: workspace.objects) }
+        if !isDryRun { try unpack(pack, in: quarantine) }
     }
 
     private func receive(_ indexer: PackIndexer) throws -> IndexedPack {
@@ -43,22 +43,23 @@ struct UnpackObjects: Command {
         return try indexer.finish()
     }
 
-    private func unpack(
-        _ pack: IndexedPack, _ incoming: ObjectDatabase, into objects: ObjectDatabase
-    ) throws {
+    private func unpack(_ pack: IndexedPack, in quarantine: Quarantine) throws {
         let isShown = !isQuiet && Terminal.isWatched
         var display = ProgressDisplay(terminal: .standardError, write: writeError)
         if isShown { display.begin("Unpacking objects", at: .now) }
-        try objects.unpack(pack, from: incoming) { done, total in
+        try quarantine.unpack(pack) { done, total in
             guard isShown else { return }
             display.update(ProgressCounts(done: UInt64(done), total: UInt64(total)), at: .now)
         }
         display.finish(at: .now)
+        try quarantine.migrate()
     }
 }
 
 /// Tells of a fault in an object, as fsck does.
-func reportFault(_ oid: ObjectID, _ kind: ObjectKind, _ fault: ObjectFault) {
-    let severity = fault.isError(strict: true) ? "error" : "warning"
-    writeError("\(severity) in \(kind.name) \(oid): \(fault.id): \(fault.message)\n")
+func reportFault(_ found: FoundFault) {
+    let severity = found.isError ? "error" : "warning"
+    writeError(
+        "\(severity) in \(found.kind.name) \(found.oid): \(found.fault.id): \(found.fault.message)\n"
+    )
 }
