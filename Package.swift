@@ -33,6 +33,7 @@ let package = Package(
         .systemLibrary(
             name: "CMicroHTTPD", pkgConfig: "libmicrohttpd",
             providers: [.apt(["libmicrohttpd-dev"]), .brew(["libmicrohttpd"])]),
+        .systemLibrary(name: "CCrypt"),
 
         // getopt_long, for the command alone.
         .systemLibrary(name: "CGetopt"),
@@ -49,7 +50,7 @@ let package = Package(
             swiftSettings: common),
         .target(
             name: "GitServer",
-            dependencies: ["GitCore", "GitWire", "GitStore", "CMicroHTTPD", "CZlib"],
+            dependencies: ["GitCore", "GitWire", "GitStore", "CMicroHTTPD", "CCrypt", "CZlib"],
             swiftSettings: common),
         .executableTarget(
             name: "apus",

@@ -58,3 +58,11 @@ final class SignalWatch: Sendable {
         }
     }
 }
+
+/// Told once, on any thread.
+final class Ended: Sendable {
+    private let isTold = Monitor(false)
+
+    func tell() { isTold.change { $0 = true } }
+    func wait() { isTold.wait { $0 ? () : nil } }
+}

@@ -41,6 +41,7 @@ package final class HTTPExchange: @unchecked Sendable {
         var isCancelled = false
         var onCancel: (@Sendable () -> Void)?
         var pace = Pace()
+        var notes: [(name: String, value: String)] = []
     }
 
     /// Bytes that wait in memory, each way.
@@ -101,6 +102,15 @@ package final class HTTPExchange: @unchecked Sendable {
         guard isOn else { throw ExchangeEnded() }
     }
 
+    /// Sends a few bytes of an answer that is streamed, whether there is room or not.
+    package func writeNow(_ bytes: [UInt8]) {
+        state.change { state in
+            guard !state.isCancelled, !state.isOver else { return }
+            state.output.append(bytes)
+            resume(&state)
+        }
+    }
+
     /// Ends an answer that is streamed.
     package func end() {
         state.change { state in
@@ -125,6 +135,13 @@ package final class HTTPExchange: @unchecked Sendable {
         }
         if isCancelled { body?() }
     }
+
+    /// Notes something for the record of the request; nothing secret.
+    package func note(_ name: String, _ value: String) {
+        state.change { $0.notes.append((name, value)) }
+    }
+
+    var notes: [(name: String, value: String)] { state.change { $0.notes } }
 
     package var isCancelled: Bool { state.change { $0.isCancelled } }
 

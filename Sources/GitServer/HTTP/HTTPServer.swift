@@ -31,6 +31,8 @@ package struct HTTPRecord: Sendable {
     package let duration: Duration
     /// Whether the answer went out to its end.
     package let isWhole: Bool
+    /// What was noted while it was answered.
+    package let notes: [(name: String, value: String)]
 }
 
 /// An HTTP/1.1 server on libmicrohttpd: some threads that move bytes for all connections, and a thread

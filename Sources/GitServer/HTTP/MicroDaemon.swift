@@ -86,7 +86,8 @@ private final class RequestContext {
     let began = ContinuousClock.now
     var head: RequestHead?
     var exchange: HTTPExchange?
-    /// What was answered without an exchange.
+    /// What is answered without an exchange, once all of the request is read.
+    var refusal: HTTPResponse?
     var status = 0
 
     init(_ target: RawTarget) { self.target = target }
@@ -128,6 +129,13 @@ private let handleRequest: MHD_AccessHandlerCallback = {
         let opaque = place?.pointee
     else { return apus_mhd_no }
     let request = Unmanaged<RequestContext>.fromOpaque(opaque).takeUnretainedValue()
+    if let refusal = request.refusal {
+        guard let dataCount, dataCount.pointee > 0 else {
+            return queue(refusal, nil, connection)
+        }
+        dataCount.pointee = 0
+        return apus_mhd_yes
+    }
     guard let exchange = request.exchange else {
         return begin(request, core, connection, method, version)
     }
@@ -145,9 +153,15 @@ private func begin(
     _ request: RequestContext, _ core: ServerCore, _ connection: OpaquePointer,
     _ method: UnsafePointer<CChar>, _ version: UnsafePointer<CChar>
 ) -> MHD_Result {
-    func refuse(_ response: HTTPResponse) -> MHD_Result {
+    // An answer before the body is read ends the connection: a short body is read first, unless the
+    // client waits to hear whether it is welcome.
+    func refuse(_ response: HTTPResponse, after head: RequestHead? = nil) -> MHD_Result {
         request.status = response.status
-        return queue(response, nil, connection)
+        guard let head, !response.closes, head.isShort, !head.expectsContinue else {
+            return queue(response.closing, nil, connection)
+        }
+        request.refusal = response
+        return apus_mhd_yes
     }
     guard let opened = httpConnection(connection) else { return apus_mhd_no }
     let head: RequestHead
@@ -161,10 +175,7 @@ private func begin(
     if core.isStopping.load(ordering: .acquiring) {
         return refuse(HTTPResponse.busy.closing)
     }
-    if let response = core.handler.refuse(head) {
-        // Where a body comes anyway, the connection is of use only once that is read.
-        return refuse(head.bodyLength == .none ? response : response.closing)
-    }
+    if let response = core.handler.refuse(head) { return refuse(response, after: head) }
     let exchange = HTTPExchange(head, connection) { core.start($0) }
     request.exchange = exchange
     opened.begin(exchange)
@@ -184,7 +195,8 @@ private let completeRequest: MHD_RequestCompletedCallback = {
         HTTPRecord(
             head: request.head, status: request.exchange?.status ?? request.status,
             sent: moved?.sent ?? 0, received: moved?.received ?? 0,
-            duration: ContinuousClock.now - request.began, isWhole: isWhole))
+            duration: ContinuousClock.now - request.began, isWhole: isWhole,
+            notes: request.exchange?.notes ?? []))
 }
 
 private let readResponse: MHD_ContentReaderCallback = { context, _, buffer, count in
@@ -228,6 +240,17 @@ private func queue(
         guard MHD_add_response_header(made, name, value) == apus_mhd_yes else { return apus_mhd_no }
     }
     return MHD_queue_response(connection, UInt32(response.status), made)
+}
+
+extension RequestHead {
+    /// Whether so little body follows that it is read whatever becomes of the request.
+    fileprivate var isShort: Bool {
+        switch bodyLength {
+        case .none: true
+        case .known(let count): count <= 64 << 10
+        case .open: false
+        }
+    }
 }
 
 extension HTTPResponse {

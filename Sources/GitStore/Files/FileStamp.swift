@@ -1,4 +1,4 @@
-internal import GitCore
+package import GitCore
 
 #if canImport(Glibc)
     import Glibc
@@ -9,7 +9,7 @@ internal import GitCore
 #endif
 
 /// What tells one state of a file or directory from another, as far as the file system says.
-struct FileStamp: Hashable, Sendable {
+package struct FileStamp: Hashable, Sendable {
     private let device: UInt64
     private let number: UInt64
     private let size: Int64
@@ -29,7 +29,7 @@ struct FileStamp: Hashable, Sendable {
     private static let granularity: Int64 = 2_000_000_000
 
     /// nil where there is nothing.
-    init?(_ path: ByteString) {
+    package init?(_ path: ByteString) {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         guard let status = FileSystem.status(path) else { return nil }

@@ -39,7 +39,7 @@ struct PackedRow: Sendable {
 
 extension RandomAccessCollection where Index == Int {
     /// The first position at which `belongsBefore` is false, in a collection that it divides in two.
-    func partitionPoint(_ belongsBefore: (Element) -> Bool) -> Int {
+    package func partitionPoint(_ belongsBefore: (Element) -> Bool) -> Int {
         var (low, high) = (startIndex, endIndex)
         while low < high {
             let middle = low + (high - low) / 2

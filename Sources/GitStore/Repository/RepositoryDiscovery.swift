@@ -1,4 +1,4 @@
-import GitCore
+package import GitCore
 
 #if canImport(Glibc)
     import Glibc
@@ -9,7 +9,7 @@ import GitCore
 #endif
 
 /// Looks for the repository that a directory belongs to (git, "GIT_DIR"; gitrepository-layout).
-struct RepositoryDiscovery {
+package struct RepositoryDiscovery {
     let environment: Environment
 
     /// The nearest repository: `<directory>/.git`, the directory itself if it is a git directory, then
@@ -65,7 +65,7 @@ struct RepositoryDiscovery {
 
     /// The repository that a path given by a person means: the git directory itself, `.git` in it, or
     /// the same with `.git` added to the name.
-    static func locate(_ path: ByteString) throws(StoreError) -> RepositoryLayout? {
+    package static func locate(_ path: ByteString) throws(StoreError) -> RepositoryLayout? {
         let base = RepositoryLayout.absolute(path)
         for suffix: ByteString in ["/.git", "", ".git/.git", ".git"] {
             let candidate = base + suffix

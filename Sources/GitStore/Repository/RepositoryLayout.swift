@@ -1,4 +1,4 @@
-import GitCore
+package import GitCore
 
 #if canImport(Glibc)
     import Glibc
@@ -17,11 +17,11 @@ import GitCore
 // A path in them that is not absolute starts at the file's directory.
 
 /// Where the parts of a repository lie.
-struct RepositoryLayout: Equatable {
+package struct RepositoryLayout: Equatable {
     /// Absolute. What belongs to this work tree alone: HEAD, its index, its reflog.
-    let gitDirectory: ByteString
+    package let gitDirectory: ByteString
     /// Absolute. Objects, refs and configuration: the git directory, unless the work tree is linked.
-    let commonDirectory: ByteString
+    package let commonDirectory: ByteString
     /// The `.git` file that led here, if one did.
     let gitFile: ByteString?
     /// The directory that was found to hold `.git`; nil where the git directory itself was found.

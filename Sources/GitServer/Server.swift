@@ -1,0 +1,57 @@
+public import GitCore
+
+/// What a server serves, and how.
+public struct ServerOptions: Sendable {
+    /// The directory that the paths in URLs start at.
+    public var root: ByteString
+    /// A name or an address of this machine; empty for all.
+    public var address = "127.0.0.1"
+    /// 0 for one that is free.
+    public var port: UInt16 = 8_080
+    /// Whether repositories are served that have no file `git-daemon-export-ok`.
+    public var exportsAll = false
+    public var allowsPush = false
+    /// Names and hashed passwords, as htpasswd writes them: bcrypt and SHA crypt.
+    public var passwordFile: ByteString?
+    /// Names and hashed tokens, a line `<name>:<SHA-256 in hex>` each.
+    public var tokenFile: ByteString?
+    /// Who may read and write what; without, everybody reads, and whoever can log in writes.
+    public var accessFile: ByteString?
+    /// Is handed a line of JSON for each request that is over, on a thread that nothing else needs.
+    public var log: (@Sendable (String) -> Void)?
+    /// Bytes of a request for a fetch, decompressed.
+    public var maximumRequestBody: UInt64 = 10 << 20
+
+    public init(root: ByteString) { self.root = root }
+}
+
+/// A Git server over HTTP.
+public final class Server: Sendable {
+    /// What it calls itself.
+    static let agent: ByteString = "apus/0.1"
+    private let http: HTTPServer
+    private let handler: SmartHandler
+
+    /// Begins to serve.
+    ///
+    /// - Throws: ``ServerError``.
+    public init(_ options: ServerOptions) throws(ServerError) {
+        var settings = HTTPServerOptions()
+        settings.address = options.address
+        settings.port = options.port
+        let handler = try SmartHandler(options)
+        let http = try HTTPServer(settings, handler)
+        handler.tellLoad { [weak http] in (http?.activeRequests ?? 0, http?.connections ?? 0) }
+        self.handler = handler
+        self.http = http
+    }
+
+    public var port: UInt16 { http.port }
+
+    /// Takes no new request, waits until those that run are done or `grace` is over, then ends all.
+    /// Once; blocks the calling thread.
+    public func stop(grace: Duration = .seconds(10)) {
+        http.stop(grace: grace)
+        handler.finishLog()
+    }
+}

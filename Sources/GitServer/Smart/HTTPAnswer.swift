@@ -1,0 +1,33 @@
+internal import GitCore
+
+/// The answer of a service over HTTP: its head goes out with the first bytes.
+final class HTTPAnswer: ServiceOutput {
+    private let exchange: HTTPExchange
+    private let head: HTTPResponse
+
+    init(_ exchange: HTTPExchange, contentType: String) {
+        self.exchange = exchange
+        head = HTTPResponse(
+            200, headers: [("Content-Type", contentType)] + HTTPResponse.noCache, body: .stream)
+    }
+
+    func send(_ bytes: [UInt8]) throws(ExchangeEnded) {
+        exchange.respond(head)
+        try exchange.write(bytes)
+    }
+
+    func sendNow(_ bytes: [UInt8]) {
+        exchange.respond(head)
+        exchange.writeNow(bytes)
+    }
+
+    func onCancel(_ body: (@Sendable () -> Void)?) { exchange.onCancel(body) }
+
+    /// Ends it; an answer without a byte is one, too.
+    func end() {
+        exchange.respond(head)
+        exchange.end()
+    }
+
+    func fail() { exchange.fail() }
+}

@@ -1,0 +1,239 @@
+internal import GitCore
+internal import GitStore
+internal import GitWire
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Serves Git's protocol over HTTP as `git http-backend` does.
+final class SmartHandler: HTTPHandler {
+    private let shelf: RepositoryShelf
+    private let gatekeeper: Gatekeeper
+    private let ticker: Ticker
+    private let options: ServerOptions
+    private let metrics = Metrics()
+    private let log: LogWriter?
+    /// Requests being answered, and open connections.
+    private let load: Mutex<@Sendable () -> (active: Int, connections: Int)>
+
+    init(_ options: ServerOptions) throws(ServerError) {
+        self.options = options
+        load = Mutex { (0, 0) }
+        shelf = try RepositoryShelf(root: options.root, exportsAll: options.exportsAll)
+        do throws(StoreError) {
+            gatekeeper = try Gatekeeper(options)
+            ticker = try Ticker()
+            log = if let write = options.log { try LogWriter(write) } else { nil }
+        } catch { throw ServerError(error) }
+    }
+
+    /// How the load is to be learnt.
+    func tellLoad(by load: @escaping @Sendable () -> (active: Int, connections: Int)) {
+        self.load.withLock { $0 = load }
+    }
+
+    func finished(_ record: HTTPRecord) {
+        let service = record.notes.first { $0.name == "service" }?.value ?? "other"
+        metrics.add(record, service: service)
+        log?.add(RequestLine(record, at: time(nil)).text)
+    }
+
+    /// Writes what is left of the log.
+    func finishLog() { log?.finish() }
+
+    // MARK: By the head alone
+
+    func refuse(_ head: RequestHead) -> HTTPResponse? {
+        let route: SmartRoute
+        do throws(SmartRoute.Fault) { route = try SmartRoute(head) } catch {
+            return HTTPResponse(routeFault: error)
+        }
+        switch route {
+        case .page: return nil
+        case .advertise(_, let service): return refuse(service)
+        case .call(_, let service):
+            let wanted = ByteString("application/x-git-\(service.rawValue)-request")
+            guard head.headers.value("content-type") == wanted else {
+                return HTTPResponse(415, text: "Expected POST with Content-Type '\(wanted)'.")
+            }
+            return refuse(service)
+        }
+    }
+
+    private func refuse(_ service: SmartService) -> HTTPResponse? {
+        guard service == .receivePack, !options.allowsPush else { return nil }
+        return HTTPResponse(403, text: "Service not enabled: 'receive-pack'.")
+    }
+
+    // MARK: On a thread of the request's own
+
+    func answer(_ exchange: HTTPExchange) {
+        guard let route = try? SmartRoute(exchange.head) else { return }
+        switch route {
+        case .page(let name): exchange.respond(page(name))
+        case .advertise(let path, let service):
+            guard let caller = admit(path, service, exchange) else { return }
+            advertise(caller, exchange)
+        case .call(let path, let service):
+            guard let caller = admit(path, service, exchange) else { return }
+            call(caller, exchange)
+        }
+    }
+
+    private func page(_ name: ByteString) -> HTTPResponse {
+        switch name {
+        case "healthy", "ready": return HTTPResponse(200, text: "ok")
+        case "metrics":
+            let load = load.withLock { $0 }()
+            let text = metrics.page(active: load.active, connections: load.connections)
+            return HTTPResponse(
+                200, headers: [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")],
+                body: .bytes(Array(text.utf8)))
+        default: return HTTPResponse(404, text: "Not found.")
+        }
+    }
+
+    /// Who asks what of which repository, once that is allowed.
+    private struct Caller {
+        let served: ServedRepository
+        let service: SmartService
+        let user: ByteString?
+    }
+
+    /// nil where the request has its answer.
+    private func admit(
+        _ path: [ByteString], _ service: SmartService, _ exchange: HTTPExchange
+    ) -> Caller? {
+        exchange.note("service", service.rawValue)
+        let found: (served: ServedRepository, name: ByteString)?
+        do throws(RepositoryShelf.Refusal) { found = try shelf.repository(path) } catch {
+            if case .unusable(let why) = error { exchange.note("error", why) }
+            found = nil
+        }
+        let decision: Gatekeeper.Decision
+        do throws(StoreError) {
+            decision = try gatekeeper.decide(
+                exchange.head, toWrite: service == .receivePack,
+                found?.name ?? RepositoryShelf.name(path))
+        } catch {
+            exchange.note("error", error.message)
+            exchange.respond(HTTPResponse(500, text: "Who may do what cannot be read."))
+            return nil
+        }
+        guard case .allowed(let user) = decision else {
+            exchange.respond(HTTPResponse(decision))
+            return nil
+        }
+        if let user { exchange.note("user", user.printable) }
+        guard let found, user != nil || shelf.isExported(found.served) else {
+            exchange.respond(HTTPResponse(404, text: "Repository not found.").uncached)
+            return nil
+        }
+        let served = found.served
+        let isOn = service == .uploadPack ? served.allowsFetch : served.allowsPush
+        guard isOn != false else {
+            exchange.respond(
+                HTTPResponse(403, text: "Service not enabled: '\(service.rawValue)'.").uncached)
+            return nil
+        }
+        return Caller(served: served, service: service, user: user)
+    }
+
+    private func advertise(_ caller: Caller, _ exchange: HTTPExchange) {
+        let version = Self.version(exchange)
+        let answer = HTTPAnswer(
+            exchange,
+            contentType: "application/x-git-\(caller.service.rawValue)-advertisement")
+        run(answer, exchange) {
+            try UploadPackService(served: caller.served, output: answer, ticker: ticker)
+                .advertise(version)
+        }
+    }
+
+    private func call(_ caller: Caller, _ exchange: HTTPExchange) {
+        let version = Self.version(exchange)
+        let body: [UInt8]
+        do throws(BodyFault) {
+            var reader = try RequestBody(exchange, maximum: options.maximumRequestBody)
+            body = try reader.all()
+        } catch {
+            return exchange.respond(HTTPResponse(bodyFault: error))
+        }
+        let answer = HTTPAnswer(
+            exchange, contentType: "application/x-git-\(caller.service.rawValue)-result")
+        run(answer, exchange) {
+            try UploadPackService(served: caller.served, output: answer, ticker: ticker)
+                .answer(body, version)
+        }
+    }
+
+    private func run(_ answer: HTTPAnswer, _ exchange: HTTPExchange, _ body: () throws -> Void) {
+        do {
+            try body()
+            answer.end()
+        } catch is ExchangeEnded {
+            answer.fail()
+        } catch {
+            exchange.note("error", "\(error)")
+            answer.end()
+        }
+    }
+
+    private static func version(_ exchange: HTTPExchange) -> ProtocolVersion {
+        let version = ProtocolVersion(
+            askedBy: exchange.head.headers.value("git-protocol") ?? "")
+        exchange.note("protocol", "\(version.rawValue)")
+        return version
+    }
+}
+
+extension HTTPResponse {
+    /// The same, not to be kept by any cache.
+    fileprivate var uncached: HTTPResponse {
+        var response = self
+        response.headers += Self.noCache
+        return response
+    }
+
+    /// Why somebody is not let in.
+    fileprivate init(_ decision: Gatekeeper.Decision) {
+        switch decision {
+        case .allowed, .forbidden: self.init(403, text: "You may not do this here.")
+        case .loginNeeded:
+            self.init(
+                401, text: "Log in.",
+                headers: [("WWW-Authenticate", "Basic realm=\"Git\", charset=\"UTF-8\"")])
+        case .tooManyFailures:
+            self.init(
+                429, text: "Too many failed logins.", headers: [("Retry-After", "10")])
+        }
+        headers += Self.noCache
+    }
+
+    fileprivate init(routeFault fault: SmartRoute.Fault) {
+        switch fault {
+        case .notFound: self.init(404, text: "Not found.")
+        case .methodNotAllowed(let allowed):
+            self.init(405, text: "Method not allowed.", headers: [("Allow", allowed)])
+        case .dumbClient:
+            self.init(403, text: "Only Git's smart protocol is served: a newer Git is needed.")
+        }
+        headers += Self.noCache
+    }
+
+    fileprivate init(bodyFault fault: BodyFault) {
+        switch fault {
+        case .malformed: self.init(400, text: "The body of the request is malformed.")
+        case .tooLarge: self.init(413, text: "The body of the request is too large.")
+        case .unknownCoding: self.init(415, text: "Only gzip is known as Content-Encoding.")
+        case .ended: self.init(400, text: "The request was cut off.")
+        }
+        headers += Self.noCache
+    }
+}

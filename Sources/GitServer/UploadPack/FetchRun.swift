@@ -1,0 +1,216 @@
+internal import GitCore
+internal import GitStore
+internal import GitWire
+
+/// One fetch: from what a client asks for to the last byte of its pack.
+struct FetchRun {
+    private let service: UploadPackService
+    private let request: UploadPackRequest
+    private let refs: ShownRefs
+    private let ownShallow: Set<ObjectID>
+    private var writer: FetchResponseWriter
+    private var wants: [ObjectID]
+    private var namedWants: [(name: RefName, oid: ObjectID)] = []
+    /// Of the client's haves, those that are here.
+    private var common: [ObjectID] = []
+    private var boundary: ShallowBoundary?
+
+    private var repository: Repository { service.repository }
+    private var database: ObjectDatabase { repository.objects }
+
+    init(
+        _ service: UploadPackService, _ request: UploadPackRequest, _ refs: ShownRefs
+    ) throws {
+        self.service = service
+        self.request = request
+        self.refs = refs
+        ownShallow = try service.repository.shallowCommits()
+        writer = FetchResponseWriter(request)
+        wants = request.wants
+    }
+
+    mutating func run() throws {
+        do { try answer() } catch {
+            guard let text = Refusal.text(error) else { throw error }
+            writer.error(ByteString(text))
+            try service.output.send(writer.takeBytes())
+            throw error
+        }
+    }
+
+    private mutating func answer() throws {
+        try addNamedWants()
+        try checkWants()
+        if let filter = request.filter { try service.settings.filters.check(filter) }
+        if request.isV2 { try runV2() } else { try runV0() }
+        try service.output.send(writer.takeBytes())
+    }
+
+    // MARK: What is wanted
+
+    private mutating func addNamedWants() throws {
+        for name in request.wantRefs {
+            guard let oid = refs.oid(of: name) else { throw Refusal("unknown ref \(name)") }
+            namedWants.append((name, oid))
+            if !wants.contains(oid) { wants.append(oid) }
+        }
+    }
+
+    /// Nothing but what shown refs lead to is given to anybody, unless the configuration says so. Before
+    /// version 2 it is the shown tips alone.
+    private func checkWants() throws {
+        let tips = refs.tips
+        var known = Set(tips)
+        if service.settings.allowsHiddenTips { known.formUnion(refs.hidden.map(\.oid)) }
+        let others = wants.filter { !known.contains($0) }
+        guard !others.isEmpty else { return }
+        var refused: ObjectID?
+        if service.settings.allowsAny {
+            for oid in others where try !database.contains(oid) { refused = oid }
+        } else if request.isV2 || service.settings.allowsReachable {
+            refused = try service.served.reachable(from: tips, shallow: ownShallow)
+                .firstUnreached(others)
+        } else {
+            refused = others.first
+        }
+        if let refused { throw Refusal("upload-pack: not our ref \(refused)") }
+    }
+
+    // MARK: Version 2
+
+    private mutating func runV2() throws {
+        if !request.isDone, !request.haves.isEmpty || request.waitForDone {
+            try keepCommon(request.haves)
+            let isReady = try !request.waitForDone && !wants.isEmpty && isReady()
+            writer.acknowledgments(common, isReady: isReady)
+            guard isReady else { return writer.end() }
+        } else {
+            try keepCommon(request.haves)
+        }
+        guard !wants.isEmpty else { return writer.end() }
+        if !namedWants.isEmpty { try writer.wantedRefs(namedWants) }
+        try limitHistory()
+        if let boundary {
+            writer.shallowInfo(shallow: boundary.shallow.sorted(), unshallow: boundary.unshallow)
+        }
+        try sendPack()
+    }
+
+    // MARK: Version 0 and 1
+
+    private mutating func runV0() throws {
+        guard !wants.isEmpty else { return }
+        try limitHistory()
+        if let boundary, request.deepen != nil {
+            writer.shallowInfo(shallow: boundary.shallow.sorted(), unshallow: boundary.unshallow)
+        }
+        guard !request.endsBeforeNegotiation else { return }
+        var acknowledgments = AcknowledgmentsV0(request)
+        for (number, round) in request.rounds.enumerated() {
+            for oid in round {
+                let isCommon = try keepCommon([oid])
+                let known = self
+                try acknowledgments.have(
+                    oid, isCommon: isCommon, isReady: { try known.isReady() }, to: &writer.lines)
+            }
+            if request.isDone, number == request.rounds.count - 1 { break }
+            let known = self
+            let comes = try acknowledgments.flush(
+                isReady: { try known.isReady() }, to: &writer.lines)
+            if comes { return try sendPack() }
+        }
+        guard request.isDone else { return }
+        acknowledgments.done(to: &writer.lines)
+        try sendPack()
+    }
+
+    // MARK: Negotiation
+
+    /// Adds what is here of `haves` to what both have; says whether all of them are.
+    ///
+    /// Where refs are hidden, an object counts as here only if the client may see it: a delta on one
+    /// would tell of it.
+    @discardableResult
+    private mutating func keepCommon(_ haves: [ObjectID]) throws -> Bool {
+        var found: [ObjectID] = []
+        for oid in haves where try database.contains(oid) { found.append(oid) }
+        if !service.settings.hidden.isEmpty, !found.isEmpty {
+            let reachable = service.served.reachable(from: refs.tips, shallow: ownShallow)
+            found = try found.filter { try reachable.firstUnreached([$0]) == nil }
+        }
+        common += found
+        return found.count == haves.count
+    }
+
+    /// Whether all that is wanted leads to something that the client has.
+    private func isReady() throws -> Bool {
+        guard !common.isEmpty else { return false }
+        let ancestry = try Ancestry(database, shallow: ownShallow)
+        return try ancestry.each(
+            of: try ancestry.commits(behind: wants),
+            reachesAny: try ancestry.commits(behind: common))
+    }
+
+    // MARK: Shallow history
+
+    private mutating func limitHistory() throws {
+        guard let cut = try cut() else { return }
+        let commits = try Ancestry(database).commits(behind: wants)
+        boundary = try ShallowBoundary(
+            cut, wants: commits, receiver: request.shallow, own: ownShallow, in: database)
+    }
+
+    private func cut() throws -> ShallowBoundary.Cut? {
+        switch request.deepen {
+        case .to(let depth): return .depth(depth)
+        case .by(let depth): return .further(depth)
+        case .cut(let since, let excluding):
+            let excluded = try excluding.map { name in
+                guard let oid = refs.oid(meantBy: name) else {
+                    throw Refusal("git upload-pack: ambiguous deepen-not: \(name)")
+                }
+                return oid
+            }
+            return .history(
+                since: since, excluded: try Ancestry(database).commits(behind: excluded))
+        case nil:
+            return ownShallow.isEmpty ? nil : .depth(UploadPackRequest.infiniteDepth)
+        }
+    }
+
+    // MARK: The pack
+
+    private mutating func sendPack() throws {
+        var pack = service.settings.packDefaults
+        pack.wants = wants
+        pack.haves = common
+        pack.shallow = ownShallow.union(request.shallow)
+        if let boundary {
+            pack.shallow.formUnion(boundary.shallow)
+            pack.wants += boundary.revealed
+            pack.haves += boundary.unshallow
+        }
+        if let filter = request.filter { pack.filter = try ObjectFilter(parsing: filter) }
+        pack.isThin = request.thinPack && !common.isEmpty
+        pack.looksThroughHaves = pack.isThin && !pack.shallow.isEmpty
+        pack.usesOffsetDeltas = request.ofsDelta
+        if request.includeTag {
+            pack.tags = refs.refs.filter {
+                $0.peeled != nil && $0.name.bytes.hasPrefix("refs/tags/")
+            }
+            .map(\.oid)
+        }
+        writer.beginPack()
+        try service.output.send(writer.takeBytes())
+        let assembler = PackAssembler(pack, from: database)
+        let sender = PackSender(
+            writer, service.output, assembler.progress, isQuiet: request.noProgress)
+        service.output.onCancel { assembler.cancel() }
+        defer { service.output.onCancel(nil) }
+        defer { writer = sender.writer }
+        try service.ticker.run(sender) {
+            let summary = try assembler.run { piece throws(StoreError) in try sender.send(piece) }
+            sender.finish(summary)
+        }
+    }
+}

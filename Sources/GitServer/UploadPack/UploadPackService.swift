@@ -1,0 +1,121 @@
+internal import GitCore
+internal import GitStore
+internal import GitWire
+
+/// upload-pack for one client: what it is shown, and what it fetches.
+///
+/// What these functions throw ends the answer: ``Refusal``, `WireError` and `StoreError` with words for
+/// the client, ``ExchangeEnded``.
+struct UploadPackService {
+    let served: ServedRepository
+    let output: any ServiceOutput
+    let ticker: Ticker
+
+    var repository: Repository { served.repository }
+    var settings: UploadPackSettings { served.uploadPack }
+    private var offer: UploadPackOffer { settings.offer(repository.format) }
+
+    /// What is sent at a time.
+    private static let portion = 64 << 10
+
+    func shown() throws(StoreError) -> ShownRefs { try ShownRefs(repository, settings.hidden) }
+
+    // MARK: Advertising
+
+    /// Answers `info/refs`.
+    func advertise(_ version: ProtocolVersion) throws {
+        if version == .v2 { return try output.send(CapabilityAdvertisement(offer).encoded()) }
+        let refs = try shown()
+        var symrefs: [(name: RefName, target: RefName)] = []
+        if let target = refs.head.target, refs.head.oid != nil { symrefs = [(.head, target)] }
+        var writer = try RefAdvertisementWriter(
+            offer, version: version, symrefs: symrefs, overHTTP: true)
+        if let oid = refs.head.oid { try writer.ref(.head, oid) }
+        for ref in refs.refs {
+            try writer.ref(ref.name, ref.oid, peeled: ref.peeled)
+            if writer.count >= Self.portion { try output.send(writer.takeBytes()) }
+        }
+        try writer.end(shallow: try repository.shallowCommits().sorted())
+        try output.send(writer.takeBytes())
+    }
+
+    // MARK: Requests
+
+    /// Answers a request of any version; what it throws, the client has been told.
+    func answer(_ body: [UInt8], _ version: ProtocolVersion) throws {
+        var isTold = false
+        do { try answer(body, version, &isTold) } catch {
+            if !isTold, let text = Refusal.text(error) {
+                var writer = PktLineWriter()
+                writer.error(ByteString(text))
+                try output.send(writer.bytes)
+            }
+            throw error
+        }
+    }
+
+    private func answer(
+        _ body: [UInt8], _ version: ProtocolVersion, _ isTold: inout Bool
+    ) throws {
+        guard version == .v2 else {
+            guard let request = try UploadPackRequest(parsingV0: body, for: offer) else { return }
+            isTold = true
+            return try fetch(request)
+        }
+        guard let request = try CommandRequest(parsing: body, for: offer) else { return }
+        switch request.command {
+        case .lsRefs(let arguments): try listRefs(arguments)
+        case .fetch(let request):
+            isTold = true
+            try fetch(request)
+        case .objectInfo(let arguments): try tellOfObjects(arguments)
+        case .bundleURI: try listBundles()
+        }
+    }
+
+    private func fetch(_ request: UploadPackRequest) throws {
+        guard !request.asksNothing else { return }
+        var run = try FetchRun(self, request, try shown())
+        try run.run()
+    }
+
+    private func listRefs(_ arguments: LsRefsArguments) throws {
+        let refs = try shown()
+        var response = LsRefsResponse(arguments)
+        if let oid = refs.head.oid {
+            try response.ref(.head, oid, symrefTarget: refs.head.target)
+        } else if let target = refs.head.target, settings.unborn != .ignored {
+            try response.unbornHead(target)
+        }
+        for ref in refs.refs {
+            let target: RefName? = if case .symbolic(let name) = ref.ref { name } else { nil }
+            try response.ref(ref.name, ref.oid, symrefTarget: target, peeled: ref.peeled)
+            if response.count >= Self.portion { try output.send(response.takeBytes()) }
+        }
+        response.end()
+        try output.send(response.takeBytes())
+    }
+
+    private func tellOfObjects(_ arguments: ObjectInfoArguments) throws {
+        let refs = try shown()
+        let reachable = served.reachable(
+            from: refs.tips, shallow: try repository.shallowCommits())
+        var response = ObjectInfoResponse(arguments)
+        for oid in arguments.oids {
+            let isShown = try settings.allowsAny || reachable.firstUnreached([oid]) == nil
+            let isThere = try isShown && repository.objects.contains(oid)
+            let size = isThere ? try repository.objects.header(oid).size : nil
+            try response.object(oid, size: size)
+            if response.count >= Self.portion { try output.send(response.takeBytes()) }
+        }
+        response.end()
+        try output.send(response.takeBytes())
+    }
+
+    private func listBundles() throws {
+        var response = BundleURIResponse()
+        for (key, value) in settings.bundles { try response.entry(key, value) }
+        response.end()
+        try output.send(response.takeBytes())
+    }
+}
