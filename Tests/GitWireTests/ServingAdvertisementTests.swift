@@ -89,7 +89,8 @@ import Testing
         let fixture = try GitFixture()
         let shallow = fixture.directory.appendingPathComponent("shallow").path
         try fixture.git([
-            "clone", "-q", "--bare", "--depth=1", "file://\(fixture.repository)", shallow,
+            "-c", "protocol.version=0", "clone", "-q", "--bare", "--depth=1",
+            "file://\(fixture.repository)", shallow,
         ])
         #expect(fixture.lastStatus == 0, "\(fixture.lastError)")
         let real = try fixture.git([

@@ -46,10 +46,10 @@ import Testing
         let (exchange, request) = try exchange(asked)
         var writer = FetchResponseWriter(request)
         writer.acknowledgments([oidB], isReady: true)
-        try writer.wantedRefs([(name: main, oid: oidA)])
+        writer.shallowInfo(shallow: [oidA], unshallow: [oidC])
         writer.progress("half")
         writer.keepAlive()
-        writer.shallowInfo(shallow: [oidA], unshallow: [oidC])
+        try writer.wantedRefs([(name: main, oid: oidA)])
         let uri = PackfileURI(oidB, "https://example.org/p.pack")
         if sidebandAll { try writer.packfileURIs([uri]) }
         writer.beginPack()
@@ -84,32 +84,31 @@ import Testing
         #expect(got.common == common && got.outcome == .continues(isReady: false))
     }
 
-    @Test func sectionsAreWrittenAsRealGitWritesThem() throws {
+    @Test(arguments: [false, true], [false, true])
+    func sectionsAreWrittenAsRealGitWritesThem(_ sidebandAll: Bool, _ deepens: Bool) throws {
         let fixture = try GitFixture()
         let dev = try fixture.oid("dev")
         let have = try fixture.oid("main~1")
-        for sidebandAll in [false, true] {
-            var asked = FetchRequest(wants: [dev])
-            let name = try #require(RefName("refs/heads/dev"))
-            asked.wantRefs = [name]
-            asked.haves = [have]
-            asked.isDone = false
-            asked.deepen = .to(depth: 1)
-            asked.sidebandAll = sidebandAll
-            asked.noProgress = true
-            let body = try asked.encoded(for: try fixture.advertisement(.v2)).body
-            var offer = offer
-            offer.agent = "x"
-            let request = try #require(try decodeCommand(body, offer)?.fetch)
-            var writer = FetchResponseWriter(request)
-            writer.acknowledgments([have], isReady: true)
-            try writer.wantedRefs([(name: name, oid: dev)])
-            writer.shallowInfo(shallow: [dev], unshallow: [])
-            writer.beginPack()
-            let mine = writer.takeBytes()
-            let real = try fixture.uploadPack(body, .v2)
-            #expect(ByteString(real.prefix(mine.count)) == ByteString(mine))
-        }
+        var asked = FetchRequest(wants: [dev])
+        let name = try #require(RefName("refs/heads/dev"))
+        // Not both: git has them in an order that its own client does not read.
+        if deepens { asked.deepen = .to(depth: 1) } else { asked.wantRefs = [name] }
+        asked.haves = [have]
+        asked.isDone = false
+        asked.sidebandAll = sidebandAll
+        asked.noProgress = true
+        let body = try asked.encoded(for: try fixture.advertisement(.v2)).body
+        var offer = offer
+        offer.agent = "x"
+        let request = try #require(try decodeCommand(body, offer)?.fetch)
+        var writer = FetchResponseWriter(request)
+        writer.acknowledgments([have], isReady: true)
+        if deepens { writer.shallowInfo(shallow: [dev], unshallow: []) }
+        if !deepens { try writer.wantedRefs([(name: name, oid: dev)]) }
+        writer.beginPack()
+        let mine = writer.takeBytes()
+        let real = try fixture.uploadPack(body, .v2)
+        #expect(ByteString(real.prefix(mine.count)) == ByteString(mine))
     }
 
     @Test(arguments: [

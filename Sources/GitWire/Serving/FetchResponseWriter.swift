@@ -1,14 +1,17 @@
 public import GitCore
 
 // Version 2 (gitprotocol-v2, "fetch"): sections with a delim packet between two and a flush packet at
-// the end, see FetchGrammarV2; with sideband-all every line of them is in band 1. Git's order:
+// the end, see FetchGrammarV2; with sideband-all every line of them is in band 1:
 //
 //     acknowledgments LF      ACK SP <oid> LF … or NAK LF; ready LF if the rest follows
-//     wanted-refs LF          <oid> SP <name> LF …
 //     shallow-info LF         shallow SP <oid> …  unshallow SP <oid> …
+//     wanted-refs LF          <oid> SP <name> LF …
 //     packfile-uris LF        <checksum> SP <uri> LF …
 //     packfile LF             side-band packets
 //     0000
+//
+// Git's own server sends wanted-refs before shallow-info, and Git's client then gives up: it reads
+// them in the order above, the documented one.
 //
 // Version 0 and 1: shallow and unshallow lines and a flush packet, if history is limited; then what
 // AcknowledgmentsV0 writes; then the pack.
@@ -54,6 +57,18 @@ public struct FetchResponseWriter: Sendable {
         if isReady { out.lines.words("ready\n") }
     }
 
+    /// Where the client's history will be cut off, and where no more. To be called, even with nothing
+    /// to tell, wherever the request limits history (`deepen`), and, in version 2, where the client or
+    /// the server is shallow.
+    public mutating func shallowInfo(
+        shallow: some Sequence<ObjectID>, unshallow: some Sequence<ObjectID>
+    ) {
+        if isV2 { beginSection("shallow-info\n") }
+        for oid in shallow { out.lines.line("shallow ", oid, "") }
+        for oid in unshallow { out.lines.line("unshallow ", oid, "") }
+        if !isV2 { out.lines.flush() }
+    }
+
     /// Where the refs point that were wanted by name (version 2). Not to be called where none were.
     ///
     /// - Throws: never for names of ``RefName/maximumLength``.
@@ -69,18 +84,6 @@ public struct FetchResponseWriter: Sendable {
                 $0.append(0x0a)
             }
         }
-    }
-
-    /// Where the client's history will be cut off, and where no more. To be called, even with nothing
-    /// to tell, wherever the request limits history (`deepen`), and, in version 2, where the client or
-    /// the server is shallow.
-    public mutating func shallowInfo(
-        shallow: some Sequence<ObjectID>, unshallow: some Sequence<ObjectID>
-    ) {
-        if isV2 { beginSection("shallow-info\n") }
-        for oid in shallow { out.lines.line("shallow ", oid, "") }
-        for oid in unshallow { out.lines.line("unshallow ", oid, "") }
-        if !isV2 { out.lines.flush() }
     }
 
     /// Packs to be downloaded besides (version 2). Not to be called where there are none.

@@ -8,7 +8,7 @@ public import GitCore
 //     <oid> SP <name> LF                          the others
 //     <oid> SP <name> ^{} LF                      upload-pack: what an annotated tag peels to
 //     <oid> SP .have LF                           receive-pack: an object that the server has besides
-//     shallow SP <oid>
+//     shallow SP <oid> LF
 //     0000
 //
 // Without refs: `<zeros> SP capabilities^{} NUL <capabilities> LF`.
@@ -87,7 +87,7 @@ public struct RefAdvertisementWriter: Sendable {
     /// - Throws: as ``ref(_:_:peeled:)``.
     public mutating func end(shallow: some Sequence<ObjectID> = []) throws(WireError) {
         if isFirst { try line(.zero(format), "capabilities^{}") }
-        for oid in shallow { lines.line("shallow ", oid, "") }
+        for oid in shallow { lines.line("shallow ", oid, "\n") }
         lines.flush()
     }
 
