@@ -34,6 +34,8 @@ let package = Package(
             name: "CMicroHTTPD", pkgConfig: "libmicrohttpd",
             providers: [.apt(["libmicrohttpd-dev"]), .brew(["libmicrohttpd"])]),
         .systemLibrary(name: "CCrypt"),
+        // posix_spawn in another directory.
+        .systemLibrary(name: "CSpawn"),
 
         // getopt_long, for the command alone.
         .systemLibrary(name: "CGetopt"),
@@ -42,7 +44,8 @@ let package = Package(
         .target(name: "GitCore", dependencies: ["CSHA1"], swiftSettings: common),
         .target(name: "GitWire", dependencies: ["GitCore"], swiftSettings: common),
         .target(
-            name: "GitStore", dependencies: ["GitCore", "CDeflate", "CZlib"], swiftSettings: common),
+            name: "GitStore", dependencies: ["GitCore", "CDeflate", "CZlib", "CSpawn"],
+            swiftSettings: common),
         .target(name: "GitWorktree", dependencies: ["GitCore", "GitStore"], swiftSettings: common),
         .target(
             name: "GitClient",

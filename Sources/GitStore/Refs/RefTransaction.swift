@@ -12,6 +12,19 @@ public struct RefTransaction: Sendable {
         case oid(ObjectID)
     }
 
+    /// How far a transaction is, for who observes it.
+    public enum Phase: String, Sendable {
+        /// All refs are locked, and nothing is in the way.
+        case prepared
+        /// All refs are changed.
+        case committed
+        /// Nothing is changed, for the observer refused.
+        case aborted
+    }
+
+    /// Is told of a transaction's phases; what it throws at the first refuses it.
+    public typealias Observer = (Phase, [RefChange]) throws(StoreError) -> Void
+
     enum Action: Hashable, Sendable {
         case update(ObjectID)
         case symbolic(RefName)
@@ -27,6 +40,12 @@ public struct RefTransaction: Sendable {
         let expected: Expectation
         let message: ByteString?
         let followsSymbolic: Bool
+
+        func renamed(_ name: RefName, followsSymbolic: Bool) -> Change {
+            Change(
+                name: name, action: action, expected: expected, message: message,
+                followsSymbolic: followsSymbolic)
+        }
     }
 
     private(set) var changes: [Change] = []
@@ -63,11 +82,18 @@ public struct RefTransaction: Sendable {
         append(name, .symbolic(target), expected, message)
     }
 
-    /// Removes the ref, if it is there; a symbolic ref itself, not its target. Its reflog goes too.
+    /// Removes the ref, if it is there. Its reflog goes too.
+    ///
+    /// - Parameter followingSymbolic: where the ref is symbolic, remove the one that it leads to;
+    ///   otherwise the ref itself goes.
     public mutating func delete(
-        _ name: RefName, expecting expected: Expectation = .any, message: ByteString? = nil
+        _ name: RefName, expecting expected: Expectation = .any, followingSymbolic: Bool = false,
+        message: ByteString? = nil
     ) {
-        append(name, .delete, expected, message)
+        changes.append(
+            Change(
+                name: name, action: .delete, expected: expected, message: message,
+                followsSymbolic: followingSymbolic))
     }
 
     /// Changes nothing, but lets the rest happen only if the ref holds what is expected.

@@ -17,15 +17,31 @@ extension RefStore {
     /// themselves are renames, one after the other: should the machine stop between two of them, each
     /// ref has its old value or its new one.
     ///
+    /// - Parameter observer: is told of each phase and of the changes, as Git's reference-transaction
+    ///   hook is (githooks): also of a symbolic ref that is followed, and of HEAD where the branch that it
+    ///   is on changes. What it throws when all is prepared undoes the transaction and is thrown on; after
+    ///   that it is passed over.
     /// - Throws: ``StoreError/Code/conflict`` where a ref does not hold what was expected, another
     ///   process holds a lock, or one ref would be a directory of another;
     ///   ``StoreError/Code/invalid`` where an object is missing or not of the kind that a branch holds.
-    public func update(_ transaction: RefTransaction) throws(StoreError) {
+    public func update(
+        _ transaction: RefTransaction, observer: RefTransaction.Observer? = nil
+    ) throws(StoreError) {
         guard !transaction.isEmpty else { return }
         var run = RefUpdate(store: self, transaction: transaction)
         defer { run.release() }
         try run.prepare()
+        guard let observer else { return try run.commit() }
+        let changes = try run.observedChanges()
+        do throws(StoreError) { try observer(.prepared, changes) } catch {
+            // Nothing is locked any more when the observer hears of it.
+            run.release()
+            try? observer(.aborted, changes)
+            throw error
+        }
         try run.commit()
+        run.release()
+        try? observer(.committed, changes)
     }
 }
 
@@ -77,7 +93,6 @@ private struct RefUpdate {
         try refuseDirectoryConflicts()
         try preparePacked()
         for ref in refs { try makeWay(for: ref) }
-        for ref in refs { try log(ref) }
     }
 
     /// The changes by name, symbolic refs followed, with those that are only logged.
@@ -286,6 +301,7 @@ private struct RefUpdate {
     // MARK: Changing
 
     mutating func commit() throws(StoreError) {
+        for ref in refs { try log(ref) }
         for ref in refs {
             switch ref.change.action {
             case .update, .symbolic: try ref.lock.file.commit()
@@ -307,6 +323,46 @@ private struct RefUpdate {
         for name in touched {
             RefDirectories.removeEmptyParents(of: name, in: store.directory(of: name.bytes))
         }
+        touched = []
+    }
+
+    // MARK: Observing
+
+    /// The changes as asked for, then those that come with them, in the order in which Git finds them.
+    func observedChanges() throws(StoreError) -> [RefChange] {
+        var observed = transaction.changes
+        /// Whether the change came through HEAD, whose part in it is told of already.
+        var isThroughHead = transaction.changes.map { _ in false }
+        let head: RefName? =
+            if case .symbolic(let name)? = try? store.read(.head) { name } else { nil }
+        var next = 0
+        while next < observed.count {
+            let change = observed[next]
+            if change.name == head, !isThroughHead[next], change.action != .verify {
+                observed.append(change.renamed(.head, followsSymbolic: false))
+                isThroughHead.append(true)
+            }
+            if change.followsSymbolic,
+                let target = refs.first(where: { $0.change.name == change.name })?.target
+            {
+                observed.append(change.renamed(target, followsSymbolic: true))
+                isThroughHead.append(change.name == .head)
+            }
+            next += 1
+        }
+        return observed.map(described)
+    }
+
+    private func described(_ change: RefTransaction.Change) -> RefChange {
+        let zero = ObjectID.zero(store.format)
+        let old: ObjectID = if case .oid(let oid) = change.expected { oid } else { zero }
+        let new: ObjectID
+        switch change.action {
+        case .update(let oid): new = oid
+        case .symbolic(let target): new = (try? store.resolve(target))?.oid ?? zero
+        case .delete, .verify, .log: new = zero
+        }
+        return RefChange(name: change.name.bytes, old: old, new: new)
     }
 }
 
