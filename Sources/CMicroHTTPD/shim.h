@@ -76,8 +76,6 @@ static inline struct MHD_Daemon *apus_mhd_start(const struct apus_mhd_settings *
         MHD_OPTION_NOTIFY_CONNECTION, s->connection_changed, s->context,
 #if APUS_MHD_REFUSES
         MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,
-#else
-        MHD_OPTION_STRICT_FOR_CLIENT, 1,
 #endif
         MHD_OPTION_ARRAY, tls,
         MHD_OPTION_END);

@@ -1,4 +1,5 @@
 public import GitCore
+internal import GitStore
 
 /// What a server serves, and how.
 public struct ServerOptions: Sendable {
@@ -19,6 +20,14 @@ public struct ServerOptions: Sendable {
     public var accessFile: ByteString?
     /// Is handed a line of JSON for each request that is over, on a thread that nothing else needs.
     public var log: (@Sendable (String) -> Void)?
+    /// Files in PEM: a certificate chain and its key; without, plain HTTP is spoken.
+    public var certificate: ByteString?
+    public var key: ByteString?
+    /// Requests that are answered at once; more are told to come again.
+    public var maximumRequests = 256
+    public var maximumConnections = 10_000
+    /// A connection may be idle for it, and the head of a request has to come in this time.
+    public var idleTimeout: Duration = .seconds(60)
     /// Bytes of a request for a fetch, decompressed.
     public var maximumRequestBody: UInt64 = 10 << 20
 
@@ -29,6 +38,7 @@ public struct ServerOptions: Sendable {
 public final class Server: Sendable {
     /// What it calls itself.
     static let agent: ByteString = "apus/0.1"
+    private static let largestCertificate = 4 << 20
     private let http: HTTPServer
     private let handler: SmartHandler
 
@@ -39,6 +49,17 @@ public final class Server: Sendable {
         var settings = HTTPServerOptions()
         settings.address = options.address
         settings.port = options.port
+        settings.maximumRequests = options.maximumRequests
+        settings.maximumConnections = options.maximumConnections
+        settings.headTime = options.idleTimeout
+        if let chain = options.certificate, let key = options.key {
+            do throws(StoreError) {
+                settings.certificate = (
+                    try FileSystem.read(chain, limit: Self.largestCertificate),
+                    try FileSystem.read(key, limit: Self.largestCertificate)
+                )
+            } catch { throw ServerError(error) }
+        }
         let handler = try SmartHandler(options)
         let http = try HTTPServer(settings, handler)
         handler.tellLoad { [weak http] in (http?.activeRequests ?? 0, http?.connections ?? 0) }

@@ -78,11 +78,16 @@ private func posixWrite(_ descriptor: Int32, _ base: UnsafeRawPointer, _ count: 
 }
 
 /// Writes `text` on standard error, whole; what cannot be written is lost, as there is nobody to tell.
-func writeError(_ text: String) {
+func writeError(_ text: String) { write(text, to: STDERR_FILENO) }
+
+/// Writes to standard output at once: for a command that goes on for long.
+func writeOutput(_ text: String) { write(text, to: STDOUT_FILENO) }
+
+private func write(_ text: String, to descriptor: Int32) {
     var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
         let count = rest.withUnsafeBytes { bytes in
-            retrying { write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+            retrying { write(descriptor, bytes.baseAddress, bytes.count) }
         }
         guard count > 0 else { return }
         rest = rest.dropFirst(count)

@@ -63,6 +63,14 @@ final class SignalWatch: Sendable {
 final class Ended: Sendable {
     private let isTold = Monitor(false)
 
-    func tell() { isTold.change { $0 = true } }
+    /// Says whether it was the first time.
+    @discardableResult
+    func tell() -> Bool {
+        isTold.change { isTold in
+            defer { isTold = true }
+            return !isTold
+        }
+    }
+
     func wait() { isTold.wait { $0 ? () : nil } }
 }

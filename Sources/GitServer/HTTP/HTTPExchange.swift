@@ -49,7 +49,7 @@ package final class HTTPExchange: @unchecked Sendable {
     /// So much of a body is waited for before a thread is spent on it.
     private static let held = 256 << 10
     /// So much of a body that nobody wants is read to keep the connection, and to be heard.
-    private static let discarded: UInt64 = 4 << 20
+    private static let discarded: UInt64 = 64 << 20
 
     init(
         _ head: RequestHead, _ connection: OpaquePointer,

@@ -169,6 +169,10 @@ private func begin(
         head = try HeadReader.read(
             connection, method: method, target: request.target, version: version, peer: opened.peer)
     } catch {
+        if error == .badLength, apus_mhd_refuses_bad_heads == 0 {
+            request.status = 400
+            return apus_mhd_no
+        }
         return refuse(HTTPResponse(fault: error))
     }
     request.head = head
@@ -256,7 +260,8 @@ extension RequestHead {
 extension HTTPResponse {
     fileprivate init(fault: HeadFault) {
         switch fault {
-        case .badRequest, .badTarget: self = HTTPResponse(400, text: "Bad request.").closing
+        case .badRequest, .badLength, .badTarget:
+            self = HTTPResponse(400, text: "Bad request.").closing
         case .versionNotSupported:
             self = HTTPResponse(505, text: "Only HTTP/1.1 and 1.0 are spoken here.").closing
         }

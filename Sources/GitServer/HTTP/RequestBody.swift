@@ -15,7 +15,7 @@ enum BodyFault: Error {
 ///
 /// A small one that decompresses to a huge one is refused before it is: by how much it grows, and by
 /// what the service has a use for.
-struct RequestBody {
+final class RequestBody {
     private let exchange: HTTPExchange
     private let maximum: UInt64
     private var inflater: BodyInflater?
@@ -41,7 +41,7 @@ struct RequestBody {
     }
 
     /// The next bytes, at most some hundred kilobytes; nil at the end.
-    mutating func next() throws(BodyFault) -> [UInt8]? {
+    func next() throws(BodyFault) -> [UInt8]? {
         while true {
             if let piece = try inflater?.next() { return try counted(piece) }
             let piece: [UInt8]?
@@ -57,13 +57,13 @@ struct RequestBody {
     }
 
     /// All of it.
-    mutating func all() throws(BodyFault) -> [UInt8] {
+    func all() throws(BodyFault) -> [UInt8] {
         var bytes: [UInt8] = []
         while let piece = try next() { bytes += piece }
         return bytes
     }
 
-    private mutating func counted(_ piece: [UInt8]) throws(BodyFault) -> [UInt8] {
+    private func counted(_ piece: [UInt8]) throws(BodyFault) -> [UInt8] {
         decoded += UInt64(piece.count)
         let isBomb =
             inflater != nil && decoded > Self.alwaysAllowed

@@ -44,6 +44,8 @@ package struct RequestHeaders: Sendable {
 /// Why a head is refused: a proxy in front may read it differently, and see other requests than these.
 enum HeadFault: Error {
     case badRequest
+    /// libmicrohttpd has seen it too, and has answered.
+    case badLength
     case versionNotSupported
     case badTarget
 }
@@ -94,7 +96,7 @@ extension RequestHead {
         guard let length else { return .none }
         guard !length.isEmpty, length.bytes.allSatisfy(\.isDigit),
             let count = UInt64(length.printable)
-        else { throw .badRequest }
+        else { throw .badLength }
         return count == 0 ? .none : .known(count)
     }
 }

@@ -29,6 +29,8 @@ extension Refusal {
         case let error as StoreError where error.code == .invalid || error.code == .unsupported:
             return error.message
         case is ExchangeEnded: return nil
+        case let fault as BodyFault:
+            return fault == .tooLarge ? "the request is too large" : "the request is malformed"
         default: return "the repository cannot be read; the server's log says more"
         }
     }

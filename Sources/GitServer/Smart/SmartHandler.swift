@@ -151,25 +151,56 @@ final class SmartHandler: HTTPHandler {
             exchange,
             contentType: "application/x-git-\(caller.service.rawValue)-advertisement")
         run(answer, exchange) {
-            try UploadPackService(served: caller.served, output: answer, ticker: ticker)
-                .advertise(version)
+            switch caller.service {
+            case .uploadPack:
+                try UploadPackService(served: caller.served, output: answer, ticker: ticker)
+                    .advertise(version)
+            case .receivePack:
+                try ReceivePackService(served: caller.served, output: answer, ticker: ticker)
+                    .advertise(version)
+            }
         }
     }
 
     private func call(_ caller: Caller, _ exchange: HTTPExchange) {
-        let version = Self.version(exchange)
-        let body: [UInt8]
-        do throws(BodyFault) {
-            var reader = try RequestBody(exchange, maximum: options.maximumRequestBody)
-            body = try reader.all()
-        } catch {
-            return exchange.respond(HTTPResponse(bodyFault: error))
-        }
         let answer = HTTPAnswer(
             exchange, contentType: "application/x-git-\(caller.service.rawValue)-result")
+        do throws(BodyFault) {
+            switch caller.service {
+            case .uploadPack:
+                let reader = try RequestBody(exchange, maximum: options.maximumRequestBody)
+                fetch(caller, try reader.all(), answer, exchange)
+            case .receivePack:
+                push(caller, try RequestBody(exchange, maximum: .max), answer, exchange)
+            }
+        } catch {
+            exchange.note("error", "\(error)")
+            exchange.respond(HTTPResponse(bodyFault: error))
+        }
+    }
+
+    private func fetch(
+        _ caller: Caller, _ body: [UInt8], _ answer: HTTPAnswer, _ exchange: HTTPExchange
+    ) {
+        let version = Self.version(exchange)
         run(answer, exchange) {
             try UploadPackService(served: caller.served, output: answer, ticker: ticker)
                 .answer(body, version)
+        }
+    }
+
+    private func push(
+        _ caller: Caller, _ body: RequestBody, _ answer: HTTPAnswer, _ exchange: HTTPExchange
+    ) {
+        let pusher = Pusher(user: caller.user, peer: exchange.head.peer)
+        run(answer, exchange) {
+            try ReceivePackService(served: caller.served, output: answer, ticker: ticker)
+                .take(pusher) {
+                    do throws(BodyFault) { return try body.next() } catch {
+                        if error == .ended { throw ExchangeEnded() }
+                        throw error
+                    }
+                }
         }
     }
 

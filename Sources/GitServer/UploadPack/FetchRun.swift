@@ -88,11 +88,11 @@ struct FetchRun {
             try keepCommon(request.haves)
         }
         guard !wants.isEmpty else { return writer.end() }
-        if !namedWants.isEmpty { try writer.wantedRefs(namedWants) }
         try limitHistory()
         if let boundary {
             writer.shallowInfo(shallow: boundary.shallow.sorted(), unshallow: boundary.unshallow)
         }
+        if !namedWants.isEmpty { try writer.wantedRefs(namedWants) }
         try sendPack()
     }
 

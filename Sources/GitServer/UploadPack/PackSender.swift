@@ -6,7 +6,7 @@ import Synchronization
 /// Sends a pack on its way to a client, with signs of life and words of how far it is.
 ///
 /// The thread that makes the pack sends it; another comes by each second.
-final class PackSender: Sendable {
+final class PackSender: Ticking {
     private struct State {
         var writer: FetchResponseWriter
         var lastSent = ContinuousClock.now
@@ -111,37 +111,5 @@ final class PackSender: Sendable {
         let percent = whole == 0 ? 100 : part * 100 / whole
         let padding = String(repeating: " ", count: percent < 10 ? 2 : percent < 100 ? 1 : 0)
         return "\(title): \(padding)\(percent)% (\(part)/\(whole))"
-    }
-}
-
-/// A thread that comes by all packs that are being made, each second.
-final class Ticker: Sendable {
-    private let senders = Mutex<[ObjectIdentifier: PackSender]>([:])
-    private let hasEnded = Monitor(false)
-
-    init() throws(StoreError) {
-        let (senders, hasEnded) = (Weak(self), hasEnded)
-        try SystemThread {
-            while !hasEnded.wait(milliseconds: 1_000, until: { $0 }) { senders.value?.tickAll() }
-        }.detach()
-    }
-
-    deinit { hasEnded.change { $0 = true } }
-
-    private final class Weak: Sendable {
-        weak let value: Ticker?
-        init(_ value: Ticker) { self.value = value }
-    }
-
-    private func tickAll() {
-        let all = senders.withLock { Array($0.values) }
-        for sender in all { sender.tick() }
-    }
-
-    /// Does `body` while `sender` is come by.
-    func run<Result>(_ sender: PackSender, _ body: () throws -> Result) rethrows -> Result {
-        senders.withLock { $0[ObjectIdentifier(sender)] = sender }
-        defer { senders.withLock { $0[ObjectIdentifier(sender)] = nil } }
-        return try body()
     }
 }

@@ -7,33 +7,93 @@ struct Serve: Command {
     static let usage = ["serve --root <directory> [--listen <address>:<port>] [<options>]"]
     static let options: [Option<Serve>] = [
         .value("--root <directory>", \.root, "serve the repositories under this directory"),
-        .value("--listen <address>:<port>", \.listen, "where to listen (127.0.0.1:8080)"),
+        .value(
+            "--listen <address>:<port>", \.listen,
+            "where to listen; 127.0.0.1:8080 if not given, ':<port>' for all addresses"),
         .flag(
-            "--export-all", \.exportsAll,
-            "serve repositories that have no file git-daemon-export-ok, too"),
-        .flag("--enable-push", \.allowsPush, "take pushes"),
+            "--export-all", \.options.exportsAll,
+            "show everybody repositories that have no file git-daemon-export-ok, too"),
+        .flag("--enable-push", \.options.allowsPush, "take pushes"),
+        .value(
+            "--passwords <file>", \.options.passwordFile,
+            "who may log in: a file that htpasswd -B writes"),
+        .value(
+            "--tokens <file>", \.options.tokenFile,
+            "who may log in with a token: lines of '<name>:<SHA-256 of the token>'"),
+        .value(
+            "--access <file>", \.options.accessFile,
+            "who may do what: lines of '<repository> read|write <name>...'"),
+        .value("--tls-cert <file>", \.certificate, "serve over TLS: the certificate chain, in PEM"),
+        .value("--tls-key <file>", \.key, "and its key"),
+        .number(
+            "--max-requests <n>", \.maximumRequests, "answer so many requests at once (256)"),
+        .number("--max-connections <n>", \.maximumConnections, "keep so many open (10000)"),
+        .number(
+            "--idle-timeout <seconds>", \.idleTimeout, "close connections that are idle (60)"),
+        .number(
+            "--grace <seconds>", \.grace,
+            "when asked to end, finish what runs for as long (10)"),
+        .flag("-q, --quiet", \.isQuiet, "do not write a line a request to standard output"),
     ]
 
     private var root: ByteString?
     private var listen: ByteString?
-    private var exportsAll = false
-    private var allowsPush = false
+    private var certificate: ByteString?
+    private var key: ByteString?
+    private var maximumRequests: Int?
+    private var maximumConnections: Int?
+    private var idleTimeout: Int?
+    private var grace: Int?
+    private var isQuiet = false
+    private var options = ServerOptions(root: "")
 
     func run(_ invocation: Invocation) throws {
-        guard let root else { throw UsageError("--root is needed.") }
-        var options = ServerOptions(root: root)
-        options.exportsAll = exportsAll
-        options.allowsPush = allowsPush
-        if let listen { (options.address, options.port) = try Self.address(listen) }
+        let options = try settled()
         let server = try Server(options)
         let host = options.address.contains(":") ? "[\(options.address)]" : options.address
-        writeError("serving '\(root)' at http://\(host):\(server.port)/\n")
+        let scheme = options.certificate == nil ? "http" : "https"
+        writeError(
+            "serving '\(options.root)' at \(scheme)://\(host.isEmpty ? "*" : host):\(server.port)/\n"
+        )
         let ended = Ended()
-        let signals = SignalWatch { _ in ended.tell() }
+        // Who asks twice does not want to wait.
+        let signals = SignalWatch { if !ended.tell() { dieBySignal($0) } }
         defer { withExtendedLifetime(signals) {} }
         ended.wait()
-        server.stop()
+        server.stop(grace: .seconds(grace ?? 10))
     }
+
+    private func settled() throws -> ServerOptions {
+        guard let root else { throw UsageError("--root is needed.") }
+        var options = options
+        options.root = root
+        if let listen { (options.address, options.port) = try Self.address(listen) }
+        guard (certificate == nil) == (key == nil) else {
+            throw UsageError("--tls-cert and --tls-key go together.")
+        }
+        options.certificate = certificate
+        options.key = key
+        func positive(_ value: Int?, _ name: String) throws -> Int? {
+            guard value ?? 1 > 0, value ?? 1 <= Self.most else {
+                throw UsageError("\(name) has to be between 1 and \(Self.most).")
+            }
+            return value
+        }
+        if let value = try positive(maximumRequests, "--max-requests") {
+            options.maximumRequests = value
+        }
+        if let value = try positive(maximumConnections, "--max-connections") {
+            options.maximumConnections = value
+        }
+        if let value = try positive(idleTimeout, "--idle-timeout") {
+            options.idleTimeout = .seconds(value)
+        }
+        _ = try positive(grace, "--grace")
+        if !isQuiet { options.log = { writeOutput($0) } }
+        return options
+    }
+
+    private static let most = 1_000_000
 
     /// `8080`, `127.0.0.1:8080`, `[::1]:8080`, `:8080` for all addresses.
     private static func address(_ text: ByteString) throws -> (String, UInt16) {
@@ -41,7 +101,11 @@ struct Serve: Command {
         let colon = bytes.lastIndex(of: UInt8(ascii: ":"))
         let digits = ByteString(bytes[(colon.map { $0 + 1 } ?? 0)...])
         var host = colon.map { ByteString(bytes[..<$0]) } ?? "127.0.0.1"
-        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst(1).dropLast(1) }
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = host.dropFirst(1).dropLast(1)
+        } else if host.bytes.contains(UInt8(ascii: ":")) {
+            throw UsageError("'\(text)' is no address to listen on: write [\(host)]:\(digits).")
+        }
         guard let port = UInt16(digits.printable), digits.bytes.allSatisfy({ $0 &- 0x30 < 10 })
         else {
             throw UsageError("'\(text)' is no address to listen on.")
