@@ -67,6 +67,9 @@ let package = Package(
         .executableTarget(
             name: "CloneExample", dependencies: ["GitClient", "GitCore"],
             path: "Examples/CloneExample", swiftSettings: common),
+        .executableTarget(
+            name: "ServeExample", dependencies: ["GitServer", "GitStore", "GitCore"],
+            path: "Examples/ServeExample", swiftSettings: common),
 
         // For `make bench-engine`: what git has no command for, and what no engine can do without.
         .executableTarget(

@@ -3,21 +3,13 @@ internal import GitStore
 
 /// What a server serves, and how.
 public struct ServerOptions: Sendable {
-    /// The directory that the paths in URLs start at.
-    public var root: ByteString
+    public var repositories: any RepositorySource
+    public var authorizer: any Authorizer
     /// A name or an address of this machine; empty for all.
     public var address = "127.0.0.1"
     /// 0 for one that is free.
     public var port: UInt16 = 8_080
-    /// Whether repositories are served that have no file `git-daemon-export-ok`.
-    public var exportsAll = false
     public var allowsPush = false
-    /// Names and hashed passwords, as htpasswd writes them: bcrypt and SHA crypt.
-    public var passwordFile: ByteString?
-    /// Names and hashed tokens, a line `<name>:<SHA-256 in hex>` each.
-    public var tokenFile: ByteString?
-    /// Who may read and write what; without, everybody reads, and whoever can log in writes.
-    public var accessFile: ByteString?
     /// Is handed a line of JSON for each request that is over, on a thread that nothing else needs.
     public var log: (@Sendable (String) -> Void)?
     /// Files in PEM: a certificate chain and its key; without, plain HTTP is spoken.
@@ -31,7 +23,10 @@ public struct ServerOptions: Sendable {
     /// Bytes of a request for a fetch, decompressed.
     public var maximumRequestBody: UInt64 = 10 << 20
 
-    public init(root: ByteString) { self.root = root }
+    public init(repositories: any RepositorySource, authorizer: any Authorizer) {
+        self.repositories = repositories
+        self.authorizer = authorizer
+    }
 }
 
 /// A Git server over HTTP.

@@ -1,4 +1,4 @@
-internal import GitCore
+public import GitCore
 
 // The field Authorization (RFC 9110, 11.6.2):
 //
@@ -6,7 +6,7 @@ internal import GitCore
 //     Bearer <token>                           RFC 6750
 
 /// What a client says to prove who it is.
-enum Login: Sendable {
+public enum Login: Sendable {
     case password(name: ByteString, password: ByteString)
     case token(ByteString)
 

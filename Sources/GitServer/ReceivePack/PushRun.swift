@@ -238,7 +238,8 @@ final class PushRun {
                 changedNothing.insert(place)
             }
             transaction.delete(
-                name, expecting: current == nil || command.old.isZero ? .any : .oid(command.old))
+                name, expecting: current == nil || command.old.isZero ? .any : .oid(command.old),
+                followingSymbolic: true)
         }
         try repository.refs.update(transaction, observer: hooks.observer(output: tell))
     }

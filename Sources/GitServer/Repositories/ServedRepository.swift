@@ -28,3 +28,36 @@ final class ServedRepository: Sendable {
         }
     }
 }
+
+/// What was worked out for repositories that were asked for lately.
+final class ServedRepositories: Sendable {
+    private struct Kept {
+        let served: ServedRepository
+        var lastUse: ContinuousClock.Instant
+    }
+
+    private let kept = Mutex<[ObjectIdentifier: Kept]>([:])
+
+    private static let capacity = 256
+
+    func served(_ repository: Repository) throws(StoreError) -> ServedRepository {
+        let key = ObjectIdentifier(repository)
+        let known = kept.withLock { kept in
+            kept[key]?.lastUse = .now
+            return kept[key]?.served
+        }
+        if let known {
+            try repository.objects.refresh()
+            return known
+        }
+        let served = try ServedRepository(repository)
+        kept.withLock { kept in
+            kept[key] = Kept(served: served, lastUse: .now)
+            guard kept.count > Self.capacity else { return }
+            if let oldest = kept.min(by: { $0.value.lastUse < $1.value.lastUse })?.key {
+                kept[oldest] = nil
+            }
+        }
+        return served
+    }
+}

@@ -13,8 +13,7 @@ import Synchronization
 
 /// Serves Git's protocol over HTTP as `git http-backend` does.
 final class SmartHandler: HTTPHandler {
-    private let shelf: RepositoryShelf
-    private let gatekeeper: Gatekeeper
+    private let repositories = ServedRepositories()
     private let ticker: Ticker
     private let options: ServerOptions
     private let metrics = Metrics()
@@ -25,9 +24,7 @@ final class SmartHandler: HTTPHandler {
     init(_ options: ServerOptions) throws(ServerError) {
         self.options = options
         load = Mutex { (0, 0) }
-        shelf = try RepositoryShelf(root: options.root, exportsAll: options.exportsAll)
         do throws(StoreError) {
-            gatekeeper = try Gatekeeper(options)
             ticker = try Ticker()
             log = if let write = options.log { try LogWriter(write) } else { nil }
         } catch { throw ServerError(error) }
@@ -111,19 +108,14 @@ final class SmartHandler: HTTPHandler {
         _ path: [ByteString], _ service: SmartService, _ exchange: HTTPExchange
     ) -> Caller? {
         exchange.note("service", service.rawValue)
-        let found: (served: ServedRepository, name: ByteString)?
-        do throws(RepositoryShelf.Refusal) { found = try shelf.repository(path) } catch {
-            if case .unusable(let why) = error { exchange.note("error", why) }
-            found = nil
-        }
-        let decision: Gatekeeper.Decision
-        do throws(StoreError) {
-            decision = try gatekeeper.decide(
-                exchange.head, toWrite: service == .receivePack,
-                found?.name ?? RepositoryShelf.name(path))
+        let found = find(path, exchange)
+        let decision: AccessDecision
+        do {
+            decision = try options.authorizer.decide(
+                question(exchange.head, service, found?.name ?? RepositoryFolder.name(path)))
         } catch {
-            exchange.note("error", error.message)
-            exchange.respond(HTTPResponse(500, text: "Who may do what cannot be read."))
+            exchange.note("error", "\(error)")
+            exchange.respond(HTTPResponse(500, text: "Who may do what cannot be read.").uncached)
             return nil
         }
         guard case .allowed(let user) = decision else {
@@ -131,11 +123,10 @@ final class SmartHandler: HTTPHandler {
             return nil
         }
         if let user { exchange.note("user", user.printable) }
-        guard let found, user != nil || shelf.isExported(found.served) else {
+        guard let found, user != nil || found.isPublic, let served = served(found, exchange) else {
             exchange.respond(HTTPResponse(404, text: "Repository not found.").uncached)
             return nil
         }
-        let served = found.served
         let isOn = service == .uploadPack ? served.allowsFetch : served.allowsPush
         guard isOn != false else {
             exchange.respond(
@@ -143,6 +134,32 @@ final class SmartHandler: HTTPHandler {
             return nil
         }
         return Caller(served: served, service: service, user: user)
+    }
+
+    private func find(_ path: [ByteString], _ exchange: HTTPExchange) -> FoundRepository? {
+        do { return try options.repositories.find(path) } catch {
+            exchange.note("error", "\(error)")
+            return nil
+        }
+    }
+
+    private func served(
+        _ found: FoundRepository, _ exchange: HTTPExchange
+    ) -> ServedRepository? {
+        do throws(StoreError) { return try repositories.served(found.repository) } catch {
+            exchange.note("error", error.message)
+            return nil
+        }
+    }
+
+    private func question(
+        _ head: RequestHead, _ service: SmartService, _ name: ByteString
+    ) -> AccessQuestion {
+        let field = head.headers.value("authorization")
+        let login = field.flatMap { Login($0) }
+        return AccessQuestion(
+            login: login, hasBadLogin: field != nil && login == nil, peer: head.peer,
+            repository: name, writes: service == .receivePack)
     }
 
     private func advertise(_ caller: Caller, _ exchange: HTTPExchange) {
@@ -233,7 +250,7 @@ extension HTTPResponse {
     }
 
     /// Why somebody is not let in.
-    fileprivate init(_ decision: Gatekeeper.Decision) {
+    fileprivate init(_ decision: AccessDecision) {
         switch decision {
         case .allowed, .forbidden: self.init(403, text: "You may not do this here.")
         case .loginNeeded:

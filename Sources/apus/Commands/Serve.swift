@@ -11,17 +11,17 @@ struct Serve: Command {
             "--listen <address>:<port>", \.listen,
             "where to listen; 127.0.0.1:8080 if not given, ':<port>' for all addresses"),
         .flag(
-            "--export-all", \.options.exportsAll,
+            "--export-all", \.exportsAll,
             "show everybody repositories that have no file git-daemon-export-ok, too"),
-        .flag("--enable-push", \.options.allowsPush, "take pushes"),
+        .flag("--enable-push", \.allowsPush, "take pushes"),
         .value(
-            "--passwords <file>", \.options.passwordFile,
+            "--passwords <file>", \.passwords,
             "who may log in: a file that htpasswd -B writes"),
         .value(
-            "--tokens <file>", \.options.tokenFile,
+            "--tokens <file>", \.tokens,
             "who may log in with a token: lines of '<name>:<SHA-256 of the token>'"),
         .value(
-            "--access <file>", \.options.accessFile,
+            "--access <file>", \.access,
             "who may do what: lines of '<repository> read|write <name>...'"),
         .value("--tls-cert <file>", \.certificate, "serve over TLS: the certificate chain, in PEM"),
         .value("--tls-key <file>", \.key, "and its key"),
@@ -45,15 +45,20 @@ struct Serve: Command {
     private var idleTimeout: Int?
     private var grace: Int?
     private var isQuiet = false
-    private var options = ServerOptions(root: "")
+    private var exportsAll = false
+    private var allowsPush = false
+    private var passwords: ByteString?
+    private var tokens: ByteString?
+    private var access: ByteString?
 
     func run(_ invocation: Invocation) throws {
-        let options = try settled()
+        guard let root else { throw UsageError("--root is needed.") }
+        let options = try options(root)
         let server = try Server(options)
         let host = options.address.contains(":") ? "[\(options.address)]" : options.address
         let scheme = options.certificate == nil ? "http" : "https"
         writeError(
-            "serving '\(options.root)' at \(scheme)://\(host.isEmpty ? "*" : host):\(server.port)/\n"
+            "serving '\(root)' at \(scheme)://\(host.isEmpty ? "*" : host):\(server.port)/\n"
         )
         let ended = Ended()
         // Who asks twice does not want to wait.
@@ -63,10 +68,11 @@ struct Serve: Command {
         server.stop(grace: .seconds(grace ?? 10))
     }
 
-    private func settled() throws -> ServerOptions {
-        guard let root else { throw UsageError("--root is needed.") }
-        var options = options
-        options.root = root
+    private func options(_ root: ByteString) throws -> ServerOptions {
+        var options = ServerOptions(
+            repositories: try RepositoryFolder(root, exportsAll: exportsAll),
+            authorizer: try FileAuthorizer(passwords: passwords, tokens: tokens, rules: access))
+        options.allowsPush = allowsPush
         if let listen { (options.address, options.port) = try Self.address(listen) }
         guard (certificate == nil) == (key == nil) else {
             throw UsageError("--tls-cert and --tls-key go together.")

@@ -1,67 +1,66 @@
-internal import GitCore
+public import GitCore
 internal import GitStore
 import Synchronization
 
-/// Decides who may do what.
-final class Gatekeeper: Sendable {
-    enum Decision: Sendable {
-        /// - Parameter user: who it is; nil for nobody in particular.
-        case allowed(user: ByteString?)
-        /// Log in, or better.
-        case loginNeeded
-        case forbidden
-        case tooManyFailures
-    }
-
+/// Decides by files: names and passwords, tokens, and rules (docs/Serving.md).
+///
+/// Without rules everybody reads, and whoever logs in writes; where nobody can log in, everybody. Failed
+/// logins are slowed down, an address at a time.
+public final class FileAuthorizer: Authorizer {
     private let passwords: ReloadedFile<PasswordFile>?
     private let tokens: ReloadedFile<TokenFile>?
     private let rules: ReloadedFile<AccessRules>?
     private let throttle = LoginThrottle()
     private let verified = VerifiedLogins()
 
-    init(_ options: ServerOptions) throws(StoreError) {
-        func file<Content: Sendable>(
-            _ path: ByteString?,
-            _ read: @escaping @Sendable (ByteString) throws(StoreError) -> Content
-        ) throws(StoreError) -> ReloadedFile<Content>? {
-            guard let path else { return nil }
-            return try ReloadedFile(path, read)
-        }
-        passwords = try file(options.passwordFile) { path throws(StoreError) in
-            try PasswordFile(path)
-        }
-        tokens = try file(options.tokenFile) { path throws(StoreError) in try TokenFile(path) }
-        rules = try file(options.accessFile) { path throws(StoreError) in try AccessRules(path) }
+    /// - Parameters:
+    ///   - passwords: names and hashed passwords, as htpasswd writes them: bcrypt and SHA crypt.
+    ///   - tokens: names and hashed tokens, a line `<name>:<SHA-256 in hex>` each.
+    ///   - rules: lines of `<repository> read|write <who>...`.
+    /// - Throws: ``ServerError`` where a file cannot be read, or has a line that is none.
+    public init(
+        passwords: ByteString? = nil, tokens: ByteString? = nil, rules: ByteString? = nil
+    ) throws(ServerError) {
+        do throws(StoreError) {
+            self.passwords = try Self.file(passwords) { path throws(StoreError) in
+                try PasswordFile(path)
+            }
+            self.tokens = try Self.file(tokens) { path throws(StoreError) in
+                try TokenFile(path)
+            }
+            self.rules = try Self.file(rules) { path throws(StoreError) in
+                try AccessRules(path)
+            }
+        } catch { throw ServerError(error) }
+    }
+
+    private static func file<Content: Sendable>(
+        _ path: ByteString?,
+        _ read: @escaping @Sendable (ByteString) throws(StoreError) -> Content
+    ) throws(StoreError) -> ReloadedFile<Content>? {
+        guard let path else { return nil }
+        return try ReloadedFile(path, read)
     }
 
     private var hasUsers: Bool { passwords != nil || tokens != nil }
 
-    /// What can be said before anything else is looked at, without waiting; nil where that is not enough.
-    func decideAtOnce(_ head: RequestHead) -> Decision? {
-        guard let field = head.headers.value("authorization") else { return nil }
-        guard hasUsers else { return nil }
-        return Login(field) == nil ? .loginNeeded : nil
-    }
-
-    /// - Parameter repository: its path under the root, without `.git`.
-    func decide(
-        _ head: RequestHead, toWrite: Bool, _ repository: ByteString
-    ) throws(StoreError) -> Decision {
+    public func decide(_ question: AccessQuestion) throws -> AccessDecision {
         var user: ByteString?
-        if hasUsers, let field = head.headers.value("authorization") {
-            guard throttle.admits(head.peer) else { return .tooManyFailures }
-            guard let login = Login(field), let found = try self.user(login, field) else {
-                throttle.failed(head.peer)
+        if hasUsers, question.login != nil || question.hasBadLogin {
+            guard throttle.admits(question.peer) else { return .tooManyFailures }
+            guard let login = question.login, let found = try self.user(login) else {
+                throttle.failed(question.peer)
                 return .loginNeeded
             }
-            throttle.succeeded(head.peer)
+            throttle.succeeded(question.peer)
             user = found
         }
-        if try isAllowed(user, toWrite, repository) { return .allowed(user: user) }
+        if try isAllowed(user, question.writes, question.repository) {
+            return .allowed(user: user)
+        }
         return user == nil && hasUsers ? .loginNeeded : .forbidden
     }
 
-    /// Without rules everybody reads, and whoever logs in writes; where nobody can log in, everybody.
     private func isAllowed(
         _ user: ByteString?, _ toWrite: Bool, _ repository: ByteString
     ) throws(StoreError) -> Bool {
@@ -69,7 +68,7 @@ final class Gatekeeper: Sendable {
         return try rules.content().allow(user, toWrite: toWrite, repository)
     }
 
-    private func user(_ login: Login, _ field: ByteString) throws(StoreError) -> ByteString? {
+    private func user(_ login: Login) throws(StoreError) -> ByteString? {
         switch login {
         case .token(let token): return try tokens?.content().owner(of: token)
         case .password(let name, let password):
@@ -78,9 +77,10 @@ final class Gatekeeper: Sendable {
                 return owner == name ? owner : nil
             }
             guard let file = try passwords?.content() else { return nil }
-            if verified.contains(field, passwords?.generation ?? 0) { return name }
+            let generation = passwords?.generation ?? 0
+            if verified.contains(name, password, generation) { return name }
             guard file.accepts(name, password) else { return nil }
-            verified.add(field, passwords?.generation ?? 0)
+            verified.add(name, password, generation)
             return name
         }
     }
@@ -140,13 +140,13 @@ private final class VerifiedLogins: Sendable {
         key = (0 ..< 64).map { _ in UInt8.random(in: 0 ... 255, using: &random) }
     }
 
-    func contains(_ field: ByteString, _ generation: Int) -> Bool {
-        let hash = hash(field, generation)
+    func contains(_ name: ByteString, _ password: ByteString, _ generation: Int) -> Bool {
+        let hash = hash(name, password, generation)
         return state.withLock { $0.until[hash].map { $0 > .now } ?? false }
     }
 
-    func add(_ field: ByteString, _ generation: Int) {
-        let hash = hash(field, generation)
+    func add(_ name: ByteString, _ password: ByteString, _ generation: Int) {
+        let hash = hash(name, password, generation)
         state.withLock { state in
             if state.until.count >= Self.capacity {
                 state.until = state.until.filter { $0.value > .now }
@@ -156,11 +156,12 @@ private final class VerifiedLogins: Sendable {
         }
     }
 
-    private func hash(_ field: ByteString, _ generation: Int) -> [UInt8] {
+    /// A name has no colon in it, so that no two logins are hashed as one.
+    private func hash(_ name: ByteString, _ password: ByteString, _ generation: Int) -> [UInt8] {
         var hasher = PlainHasher(.sha256)
         hasher.update(key)
         hasher.update(Array("\(generation):".utf8))
-        hasher.update(field.bytes)
+        hasher.update(name.bytes + [UInt8(ascii: ":")] + password.bytes)
         return hasher.finalize().rawBytes
     }
 }

@@ -1,22 +1,18 @@
-internal import GitCore
+public import GitCore
 internal import GitStore
 import Synchronization
 
 /// The repositories under one directory, by their paths in URLs; those asked for lately are kept open.
-final class RepositoryShelf: Sendable {
-    /// Why a path has no repository for a client.
-    enum Refusal: Error {
-        case notFound
-        /// It is there, but cannot be used; the text is for the log alone.
-        case unusable(String)
-    }
-
+///
+/// Symbolic links and `.git` files that lead out of the directory are not followed. A repository has to
+/// belong to the user that serves it, or to be named by `safe.directory`, as for Git.
+public final class RepositoryFolder: RepositorySource {
     private let root: ByteString
     private let exportsAll: Bool
     private let open = Mutex<[ByteString: Kept]>([:])
 
     private struct Kept {
-        let served: ServedRepository
+        let repository: Repository
         let stamps: [FileStamp?]
         var lastUse: ContinuousClock.Instant
     }
@@ -24,8 +20,9 @@ final class RepositoryShelf: Sendable {
     /// Repositories that are kept open.
     private static let capacity = 256
 
-    /// - Parameter exportsAll: whether repositories without a file `git-daemon-export-ok` are served too.
-    init(root: ByteString, exportsAll: Bool) throws(ServerError) {
+    /// - Parameter exportsAll: whether repositories without a file `git-daemon-export-ok` are public, too.
+    /// - Throws: ``ServerError`` where `root` is no directory.
+    public init(_ root: ByteString, exportsAll: Bool = false) throws(ServerError) {
         guard let real = FileSystem.realPath(root), FileSystem.isDirectory(real) else {
             throw ServerError(.invalid, "'\(root)' is not a directory")
         }
@@ -33,31 +30,32 @@ final class RepositoryShelf: Sendable {
         self.exportsAll = exportsAll
     }
 
-    /// - Parameter path: components that ``RequestTarget`` has found good.
-    /// - Returns: the repository, and its path under the root, without `.git`.
-    func repository(_ path: [ByteString]) throws(Refusal) -> (ServedRepository, name: ByteString) {
+    public func find(_ path: [ByteString]) throws -> FoundRepository? {
+        let place = path.reduce(root) { $0 / $1 }
+        let repository: Repository
+        let directory: ByteString
         do throws(StoreError) {
-            let place = path.reduce(root) { $0 / $1 }
-            guard let directory = try locate(place) else { throw StoreError(.notFound, "") }
-            return (try repository(at: directory), name(of: directory))
+            guard let found = try locate(place) else { return nil }
+            directory = found
+            repository = try self.repository(at: directory)
         } catch {
-            throw error.code == .notFound ? .notFound : .unusable(error.message)
+            if error.code == .notFound { return nil }
+            throw error
         }
+        let isExported = exportsAll || FileSystem.exists(directory / "git-daemon-export-ok")
+        return FoundRepository(repository, name: name(of: directory), isPublic: isExported)
     }
 
-    private func repository(at directory: ByteString) throws(StoreError) -> ServedRepository {
+    private func repository(at directory: ByteString) throws(StoreError) -> Repository {
         let stamps = Self.stamps(directory)
         let known = open.withLock { open in
             open[directory]?.lastUse = .now
             return open[directory]
         }
-        if let known, known.stamps == stamps {
-            try known.served.repository.objects.refresh()
-            return known.served
-        }
-        let served = try ServedRepository(Repository.open(sourceAt: directory))
-        keep(Kept(served: served, stamps: stamps, lastUse: .now), directory)
-        return served
+        if let known, known.stamps == stamps { return known.repository }
+        let repository = try Repository.open(sourceAt: directory)
+        keep(Kept(repository: repository, stamps: stamps, lastUse: .now), directory)
+        return repository
     }
 
     /// What a path that was asked for is called where there is no repository at it.
@@ -73,11 +71,6 @@ final class RepositoryShelf: Sendable {
     private static func withoutGit(_ path: ByteString) -> ByteString {
         if path.hasSuffix("/.git") { return path.dropLast(5) }
         return path.hasSuffix(".git") ? path.dropLast(4) : path
-    }
-
-    /// Whether everybody may fetch from it.
-    func isExported(_ served: ServedRepository) -> Bool {
-        exportsAll || FileSystem.exists(served.repository.gitDirectory / "git-daemon-export-ok")
     }
 
     /// The git directory that a path means, if it and what it leads to is under the root.
