@@ -55,6 +55,12 @@ struct ChildProcess: ~Copyable {
     /// - Parameter input: its standard input; nil for `/dev/null`.
     init(_ call: ProgramCall, input: Int32?, output: Int32) throws(StoreError) {
         var (pid, code) = try Self.spawn(call.arguments, call, input, output)
+        // A script that was written just now may be open for writing still, in a program that another
+        // thread was about to start meanwhile.
+        for _ in 0 ..< Self.mostAttempts where code == ETXTBSY {
+            usleep(10_000)
+            (pid, code) = try Self.spawn(call.arguments, call, input, output)
+        }
         if code == ENOEXEC {
             // A script that does not say what runs it, which execvp(3) gives to the shell.
             (pid, code) = try Self.spawn(["/bin/sh"] + call.arguments, call, input, output)
@@ -67,6 +73,8 @@ struct ChildProcess: ~Copyable {
         }
         identifier = pid
     }
+
+    private static let mostAttempts = 100
 
     private static func spawn(
         _ arguments: [ByteString], _ call: ProgramCall, _ input: Int32?, _ output: Int32
