@@ -7,7 +7,7 @@ STRICT = $(if $(CI),-Xswiftc -warnings-as-errors)
 FORMATTED = Sources Tests Examples Benchmarks Fuzz Package.swift
 SHELL_SCRIPTS = Scripts/*.sh Tests/Fixtures/*.sh .ci/run
 
-.PHONY: help bootstrap build demo test test-big test-kernels test-threads fuzz bench bench-engine lint format install clean
+.PHONY: help bootstrap build demo test test-big test-kernels test-threads fuzz bench bench-engine bench-serve lint format install clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -43,6 +43,9 @@ bench-engine: build ## Measure indexing, clones, reading, checkout beside git, w
 	$(SWIFT) build -c release --product EngineFloor --static-swift-stdlib $(STRICT)
 	$(SWIFT) build -c release --product CheckoutHead --static-swift-stdlib $(STRICT)
 	@Scripts/bench-engine.sh
+
+bench-serve: build ## Measure apus serve beside nginx and git http-backend, with a table (APUS_BENCH_REPOS)
+	@Scripts/bench-serve.sh
 
 lint: ## Check the format of the sources and the shell scripts
 	$(SWIFT) format lint --strict -r $(FORMATTED)

@@ -20,7 +20,7 @@ package struct HTTPServerOptions: Sendable {
     /// off.
     package var minimumPace = 256
     /// Bytes for the head of a request, and for what is on its way.
-    package var connectionMemory = 128 << 10
+    package var connectionMemory = 64 << 10
 
     package init() {}
 }

@@ -33,6 +33,11 @@ package struct FileStamp: Hashable, Sendable {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         guard let status = FileSystem.status(path) else { return nil }
+        self.init(status, taken: now)
+    }
+
+    /// - Parameter now: a time before `status` was asked for.
+    init(_ status: stat, taken now: timespec) {
         device = UInt64(truncatingIfNeeded: status.st_dev)
         number = UInt64(truncatingIfNeeded: status.st_ino)
         size = Int64(status.st_size)

@@ -26,7 +26,7 @@ extension RefStore {
         var entries: [RefEntry] = []
         var next = 0
         func takeLoose(before name: ByteString?) throws(StoreError) {
-            while next < loose.count, name.map({ loose[next].bytes < $0 }) ?? true {
+            while next < loose.count, name.map({ loose[next].name.bytes < $0 }) ?? true {
                 if let entry = try looseEntry(loose[next], peeling, reporting) {
                     entries.append(entry)
                 }
@@ -37,7 +37,7 @@ extension RefStore {
             try packed.forEach(prefix: prefix) { record throws(StoreError) in
                 let name = packed.name(record)
                 try takeLoose(before: name)
-                if next < loose.count, loose[next].bytes == name { return true }
+                if next < loose.count, loose[next].name.bytes == name { return true }
                 if let entry = try packedEntry(record, name, packed, peeling, reporting) {
                     entries.append(entry)
                 }
@@ -67,11 +67,13 @@ extension RefStore {
     }
 
     private func looseEntry(
-        _ name: RefName, _ peeling: Bool, _ reporting: (BrokenRef) -> Void
+        _ file: LooseFile, _ peeling: Bool, _ reporting: (BrokenRef) -> Void
     ) throws(StoreError) -> RefEntry? {
+        let name = file.name
         do {
             // Packed or deleted since the directory was read: then the packed one counts, or none.
-            guard let ref = try read(name) else { return nil }
+            guard let ref = try read(file) else { return nil }
+            if case .direct(let oid) = ref { return try entry(name, ref, oid, peeling, reporting) }
             guard let oid = try resolve(name)?.oid else {
                 reporting(
                     BrokenRef(name: name.bytes, reason: "ignoring dangling symref \(name)"))
@@ -85,6 +87,21 @@ extension RefStore {
         }
     }
 
+    /// What the ref holds: as read before, where its file is the same. Who lists refs again and again, as a
+    /// server does, need not open every file each time.
+    private func read(_ file: LooseFile) throws(StoreError) -> Ref? {
+        if let known = looseCache.withLock({ $0[file.name] }), known.stamp == file.stamp {
+            return known.ref
+        }
+        let ref = try read(file.name)
+        guard let ref, file.stamp.isSettled else { return ref }
+        looseCache.withLock { cache in
+            if cache.count >= Self.largestCache { cache = [:] }
+            cache[file.name] = (file.stamp, ref)
+        }
+        return ref
+    }
+
     private func entry(
         _ name: RefName, _ ref: Ref, _ oid: ObjectID, _ peeling: Bool,
         _ reporting: (BrokenRef) -> Void
@@ -94,7 +111,7 @@ extension RefStore {
             return nil
         }
         guard peeling else { return RefEntry(name: name, ref: ref, oid: oid, peeled: nil) }
-        guard let target = try inspect(oid) else {
+        guard let target = try target(oid) else {
             reporting(
                 BrokenRef(name: name.bytes, reason: "\(name) does not point to a valid object"))
             return nil
@@ -102,35 +119,52 @@ extension RefStore {
         return RefEntry(name: name, ref: ref, oid: oid, peeled: target.peeled)
     }
 
+    /// What an object is, looked up once: it never changes. nil where it is missing.
+    private func target(_ oid: ObjectID) throws(StoreError) -> RefTarget? {
+        if let known = targetCache.withLock({ $0[oid] }) { return known }
+        guard let target = try inspect(oid) else { return nil }
+        targetCache.withLock { cache in
+            if cache.count >= Self.largestCache { cache = [:] }
+            cache[oid] = target
+        }
+        return target
+    }
+
     // MARK: Directories
+
+    /// A file that may hold a ref.
+    private struct LooseFile {
+        let name: RefName
+        let stamp: FileStamp
+    }
 
     /// The names of the files under `prefix`, sorted.
     private func looseNames(
         _ prefix: ByteString, _ reporting: (BrokenRef) -> Void
-    ) throws(StoreError) -> [RefName] {
+    ) throws(StoreError) -> [LooseFile] {
         let slash = prefix.bytes.lastIndex(of: 0x2f).map { $0 + 1 } ?? 0
         let root: ByteString = "refs/"
         let start = root.hasPrefix(prefix) ? root : ByteString(prefix.bytes[..<slash])
         guard start.hasPrefix("refs/"), RefName.isWellFormed(start.dropLast(1)) else { return [] }
-        var names: [RefName] = []
+        var files: [LooseFile] = []
         var directories = [start]
         while let directory = directories.popLast() {
-            for (name, kind) in try children(of: directory)
+            for (name, kind, stamp) in try children(of: directory)
             where name.hasPrefix(prefix) {
                 if kind == S_IFDIR {
                     directories.append(name + "/")
                 } else if let name = checked(name, kind, reporting) {
-                    names.append(name)
+                    files.append(LooseFile(name: name, stamp: stamp))
                 }
             }
         }
-        return names.sorted()
+        return files.sorted { $0.name < $1.name }
     }
 
     /// What is in a directory of refs (`refs/heads/`), as whole names, and what each is.
     private func children(
         of directory: ByteString
-    ) throws(StoreError) -> [(name: ByteString, kind: mode_t)] {
+    ) throws(StoreError) -> [(name: ByteString, kind: mode_t, stamp: FileStamp)] {
         let base = self.directory(of: directory)
         var found = try entries(base, directory)
         if directory == "refs/", base != gitDirectory {
@@ -144,17 +178,19 @@ extension RefStore {
 
     private func entries(
         _ base: ByteString, _ directory: ByteString
-    ) throws(StoreError) -> [(name: ByteString, kind: mode_t)] {
+    ) throws(StoreError) -> [(name: ByteString, kind: mode_t, stamp: FileStamp)] {
         let names: [ByteString]
         do {
             names = try FileSystem.list(base / directory)
         } catch  where error.code == .notFound { return [] }
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
         return names.compactMap { name in
             let whole = directory + name
             guard whole.count <= RefName.maximumLength,
                 let status = FileSystem.status(base / whole, followLinks: false)
             else { return nil }
-            return (whole, status.st_mode & S_IFMT)
+            return (whole, status.st_mode & S_IFMT, FileStamp(status, taken: now))
         }
     }
 

@@ -23,6 +23,12 @@ public final class RefStore: Sendable {
     /// What an object is; nil where it is missing.
     let inspect: @Sendable (ObjectID) throws(StoreError) -> RefTarget?
     private let packedCache = Mutex<(stamp: FileStamp, refs: PackedRefs)?>(nil)
+    /// What listings have read, and by which state of a file.
+    let looseCache = Mutex<[RefName: (stamp: FileStamp, ref: Ref)]>([:])
+    /// What objects are that listings have peeled.
+    let targetCache = Mutex<[ObjectID: RefTarget]>([:])
+    /// Entries of either.
+    static let largestCache = 200_000
 
     package init(
         gitDirectory: ByteString, commonDirectory: ByteString, format: ObjectFormat,
