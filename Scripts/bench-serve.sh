@@ -15,7 +15,7 @@ in_memory=yes
 . "$(dirname "${BASH_SOURCE[0]}")/serving.sh"
 
 rounds=${APUS_BENCH_ROUNDS:-3}
-read -r -a rows <<<"${APUS_BENCH_ROWS:-full:1 full:8 full:32 depth:32 blobless:8 fetch:32 ls-refs clone:1}"
+read -r -a rows <<<"${APUS_BENCH_ROWS:-first full:1 full:8 full:32 depth:32 blobless:8 fetch:32 ls-refs clone:1}"
 repositories=("$@")
 ((${#repositories[@]})) || read -r -a repositories <<<"${APUS_BENCH_REPOS:-$project}"
 command -v curl >/dev/null || { echo "bench-serve: curl is not installed" >&2; exit 1; }
@@ -40,8 +40,8 @@ ours=${ours%/}
 
 # The links in $root lead out of it, which `apus serve` does not follow: the repositories are copied.
 cd "$scratch"
-echo "| | wall, s: apus | git | ratio | server's CPU, s: apus | git | ratio | first byte, s: apus | git | memory, MiB: apus | git |"
-echo "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+echo "| | wall, s: apus | git | ratio | server's CPU, s: apus | git | ratio | memory, MiB: apus | git |"
+echo "|---|--:|--:|--:|--:|--:|--:|--:|--:|"
 for repository in "${repositories[@]}"; do
     serve "$repository"
     source=$(readlink -f "$root/$name.git")

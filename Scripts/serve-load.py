@@ -11,22 +11,25 @@ sent ROUNDS times to each server and the answers are drained by curl:
     blobless:N   everything without blobs
     fetch:N      what is newer than 100 commits back
     refs:N       info/refs in version 0
+    first        everything, but only up to the first byte of the pack, when the client hangs up
     ls-refs      requests a second that wrk gets answered, with keep-alive
     clone:N      git clone --bare, N at once
 
-Prints a row of a Markdown table for each: medians of the seconds by the clock, of the servers' processor
-seconds, and of the first byte; the most resident memory of the server; and the ratios of first to second.
+Prints a row of a Markdown table for each: medians of the seconds by the clock and of the servers' processor
+seconds, with the ratios of first to second; the most resident memory of the servers.
 """
 
 import concurrent.futures
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGESIZE")
@@ -135,27 +138,41 @@ class Peak(threading.Thread):
 
 
 def drain(url, body):
-    """Seconds until the first byte of the answer's body; it has to be one."""
-    command = ["curl", "-sS", "-f", "-o", "/dev/null", "-w", "%{time_starttransfer} %{size_download}"]
+    """Has curl take the answer, which has to be one."""
+    command = ["curl", "-sS", "-f", "-o", "/dev/null", "-w", "%{size_download}"]
     if body:
         kind = "application/x-git-upload-pack-request"
         command += ["-H", f"Content-Type: {kind}", "-H", "Git-Protocol: version=2",
                     "-H", "Expect:", "--data-binary", f"@{body}"]
     said = subprocess.run(command + [url], check=True, capture_output=True, text=True).stdout
-    first, size = said.split()
-    if int(size) < 100:
-        sys.exit(f"serve-load: {url} answered {size} bytes")
-    return float(first)
+    if int(said) < 100:
+        sys.exit(f"serve-load: {url} answered {said} bytes")
+
+
+def first_byte(url, body):
+    """Takes the answer up to the first byte of the pack."""
+    place = urllib.parse.urlsplit(url)
+    with socket.create_connection((place.hostname, place.port)) as connection, open(body, "rb") as file:
+        text = file.read()
+        connection.sendall(
+            f"POST {place.path}/git-upload-pack HTTP/1.1\r\nHost: {place.netloc}\r\n"
+            "Content-Type: application/x-git-upload-pack-request\r\nGit-Protocol: version=2\r\n"
+            f"Content-Length: {len(text)}\r\n\r\n".encode() + text)
+        answer = b""
+        while b"PACK" not in answer:
+            piece = connection.recv(1 << 16)
+            if not piece:
+                sys.exit(f"serve-load: {url} answered {answer[:200]}")
+            answer += piece
 
 
 def clone(url, folder):
     subprocess.run(["git", "clone", "-q", "--bare", url, folder], check=True)
     shutil.rmtree(folder)
-    return 0.0
 
 
 def once(row, url, bodies, scratch):
-    """Does one row; the least seconds to a first byte."""
+    """Does one row."""
     kind, _, count = row.partition(":")
     count = int(count or 1)
     with concurrent.futures.ThreadPoolExecutor(count) as pool:
@@ -164,10 +181,13 @@ def once(row, url, bodies, scratch):
         elif kind == "refs":
             jobs = [pool.submit(drain, f"{url}/info/refs?service=git-upload-pack", None)
                     for _ in range(count)]
+        elif kind == "first":
+            jobs = [pool.submit(first_byte, url, bodies["full"])]
         else:
             jobs = [pool.submit(drain, f"{url}/git-upload-pack", bodies[kind])
                     for _ in range(count)]
-        return statistics.median(job.result() for job in jobs)
+        for job in jobs:
+            job.result()
 
 
 def requests_a_second(url, scratch):
@@ -218,18 +238,17 @@ def measure(row, rounds, name, servers, bodies, scratch):
             before, start = account.seconds(), time.monotonic()
             peak = Peak(account.root)
             peak.start()
-            if row == "ls-refs":
-                value = requests_a_second(url, scratch)
-            else:
-                value = once(row, url, bodies, scratch)
+            rate = requests_a_second(url, scratch) if row == "ls-refs" else 0
+            if row != "ls-refs":
+                once(row, url, bodies, scratch)
             wall = time.monotonic() - start
             peak.ended.set()
             peak.join()
             time.sleep(0.2)  # What the server does after the last byte is its work, too.
             used = account.seconds() - before
             if row == "ls-refs":
-                wall, used = value, used / (value * 5) * 1000
-            figures[label].append((wall, used, value, peak.most / (1 << 20)))
+                wall, used = rate, used / (rate * 5) * 1000
+            figures[label].append((wall, used, peak.most / (1 << 20)))
     ours, theirs = ([statistics.median(column) for column in zip(*figures[label])]
                     for label, _, _ in servers)
 
@@ -238,10 +257,9 @@ def measure(row, rounds, name, servers, bodies, scratch):
 
     cells = [f"{name} {row}", f"{ours[0]:.2f}", f"{theirs[0]:.2f}", ratio(ours[0], theirs[0]),
              f"{ours[1]:.2f}", f"{theirs[1]:.2f}", ratio(ours[1], theirs[1]),
-             f"{ours[2]:.2f}", f"{theirs[2]:.2f}", f"{ours[3]:.0f}", f"{theirs[3]:.0f}"]
+             f"{ours[2]:.0f}", f"{theirs[2]:.0f}"]
     if row == "ls-refs":
         cells[0] += " (requests a second; CPU ms a request)"
-        cells[7] = cells[8] = "-"
     print("| " + " | ".join(cells) + " |", flush=True)
 
 

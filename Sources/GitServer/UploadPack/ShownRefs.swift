@@ -11,8 +11,16 @@ struct ShownRefs {
     let head: (target: RefName?, oid: ObjectID?)
     let hidden: [RefEntry]
 
-    init(_ repository: Repository, _ rules: HiddenRefs) throws(StoreError) {
-        let all = try repository.refs.list(prefix: "", peeling: true)
+    /// - Parameter prefixes: sorted, and none covers another: of other refs than those that begin with
+    ///   one of them nothing is said. None for all refs.
+    init(
+        _ repository: Repository, _ rules: HiddenRefs, prefixes: [ByteString] = []
+    ) throws(StoreError) {
+        var all: [RefEntry] = []
+        let isAll = prefixes.isEmpty || prefixes.count > Self.fewPrefixes
+        for prefix in isAll ? [""] : prefixes {
+            all += try repository.refs.list(prefix: prefix, peeling: true)
+        }
         if rules.isEmpty {
             refs = all
             hidden = []
@@ -22,6 +30,9 @@ struct ShownRefs {
         }
         head = try Self.head(repository, rules)
     }
+
+    /// More prefixes than this are not looked up one by one.
+    private static let fewPrefixes = 64
 
     private static func head(
         _ repository: Repository, _ rules: HiddenRefs

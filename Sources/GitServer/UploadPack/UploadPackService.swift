@@ -80,7 +80,8 @@ struct UploadPackService {
     }
 
     private func listRefs(_ arguments: LsRefsArguments) throws {
-        let refs = try shown()
+        let refs = try ShownRefs(
+            repository, settings.hidden, prefixes: arguments.prefixes.list)
         var response = LsRefsResponse(arguments)
         if let oid = refs.head.oid {
             try response.ref(.head, oid, symrefTarget: refs.head.target)

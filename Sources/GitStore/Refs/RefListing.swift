@@ -21,13 +21,15 @@ extension RefStore {
         prefix: ByteString, peeling: Bool = true, reporting: (BrokenRef) -> Void = { _ in }
     ) throws(StoreError) -> [RefEntry] {
         let prefix = prefix.isEmpty ? "refs/" : prefix
+        var memory = RefMemory(remembered)
+        defer { remember(memory) }
         // Loose first: a ref that is packed meanwhile is then found in one place at least.
         let loose = try looseNames(prefix, reporting)
         var entries: [RefEntry] = []
         var next = 0
         func takeLoose(before name: ByteString?) throws(StoreError) {
             while next < loose.count, name.map({ loose[next].name.bytes < $0 }) ?? true {
-                if let entry = try looseEntry(loose[next], peeling, reporting) {
+                if let entry = try looseEntry(loose[next], peeling, &memory, reporting) {
                     entries.append(entry)
                 }
                 next += 1
@@ -38,7 +40,8 @@ extension RefStore {
                 let name = packed.name(record)
                 try takeLoose(before: name)
                 if next < loose.count, loose[next].name.bytes == name { return true }
-                if let entry = try packedEntry(record, name, packed, peeling, reporting) {
+                let entry = try packedEntry(record, name, packed, peeling, &memory, reporting)
+                if let entry {
                     entries.append(entry)
                 }
                 return true
@@ -52,7 +55,7 @@ extension RefStore {
 
     private func packedEntry(
         _ record: PackedRefs.Record, _ bytes: ByteString, _ packed: PackedRefs, _ peeling: Bool,
-        _ reporting: (BrokenRef) -> Void
+        _ memory: inout RefMemory, _ reporting: (BrokenRef) -> Void
     ) throws(StoreError) -> RefEntry? {
         guard let name = RefName(bytes) else {
             reporting(BrokenRef(name: bytes, reason: "ignoring ref with broken name \(bytes)"))
@@ -63,23 +66,26 @@ extension RefStore {
                 name: name, ref: .direct(record.oid), oid: record.oid,
                 peeled: peeling ? record.peeled : nil)
         }
-        return try entry(name, .direct(record.oid), record.oid, peeling, reporting)
+        return try entry(name, .direct(record.oid), record.oid, peeling, &memory, reporting)
     }
 
     private func looseEntry(
-        _ file: LooseFile, _ peeling: Bool, _ reporting: (BrokenRef) -> Void
+        _ file: LooseFile, _ peeling: Bool, _ memory: inout RefMemory,
+        _ reporting: (BrokenRef) -> Void
     ) throws(StoreError) -> RefEntry? {
         let name = file.name
         do {
             // Packed or deleted since the directory was read: then the packed one counts, or none.
-            guard let ref = try read(file) else { return nil }
-            if case .direct(let oid) = ref { return try entry(name, ref, oid, peeling, reporting) }
+            guard let ref = try read(file, &memory) else { return nil }
+            if case .direct(let oid) = ref {
+                return try entry(name, ref, oid, peeling, &memory, reporting)
+            }
             guard let oid = try resolve(name)?.oid else {
                 reporting(
                     BrokenRef(name: name.bytes, reason: "ignoring dangling symref \(name)"))
                 return nil
             }
-            return try entry(name, ref, oid, peeling, reporting)
+            return try entry(name, ref, oid, peeling, &memory, reporting)
         } catch  where error.code == .corrupt {
             reporting(
                 BrokenRef(name: name.bytes, reason: "ignoring broken ref \(name): \(error)"))
@@ -89,29 +95,25 @@ extension RefStore {
 
     /// What the ref holds: as read before, where its file is the same. Who lists refs again and again, as a
     /// server does, need not open every file each time.
-    private func read(_ file: LooseFile) throws(StoreError) -> Ref? {
-        if let known = looseCache.withLock({ $0[file.name] }), known.stamp == file.stamp {
-            return known.ref
-        }
+    private func read(
+        _ file: LooseFile, _ memory: inout RefMemory
+    ) throws(StoreError) -> Ref? {
+        if let known = memory.files[file.name], known.stamp == file.stamp { return known.ref }
         let ref = try read(file.name)
-        guard let ref, file.stamp.isSettled else { return ref }
-        looseCache.withLock { cache in
-            if cache.count >= Self.largestCache { cache = [:] }
-            cache[file.name] = (file.stamp, ref)
-        }
+        if let ref, file.stamp.isSettled { memory.add(ref, in: file.name, file.stamp) }
         return ref
     }
 
     private func entry(
         _ name: RefName, _ ref: Ref, _ oid: ObjectID, _ peeling: Bool,
-        _ reporting: (BrokenRef) -> Void
+        _ memory: inout RefMemory, _ reporting: (BrokenRef) -> Void
     ) throws(StoreError) -> RefEntry? {
         guard !oid.isZero else {
             reporting(BrokenRef(name: name.bytes, reason: "ignoring broken ref \(name)"))
             return nil
         }
         guard peeling else { return RefEntry(name: name, ref: ref, oid: oid, peeled: nil) }
-        guard let target = try target(oid) else {
+        guard let target = try target(oid, &memory) else {
             reporting(
                 BrokenRef(name: name.bytes, reason: "\(name) does not point to a valid object"))
             return nil
@@ -120,13 +122,12 @@ extension RefStore {
     }
 
     /// What an object is, looked up once: it never changes. nil where it is missing.
-    private func target(_ oid: ObjectID) throws(StoreError) -> RefTarget? {
-        if let known = targetCache.withLock({ $0[oid] }) { return known }
+    private func target(
+        _ oid: ObjectID, _ memory: inout RefMemory
+    ) throws(StoreError) -> RefTarget? {
+        if let known = memory.targets[oid] { return known }
         guard let target = try inspect(oid) else { return nil }
-        targetCache.withLock { cache in
-            if cache.count >= Self.largestCache { cache = [:] }
-            cache[oid] = target
-        }
+        memory.add(target, oid)
         return target
     }
 

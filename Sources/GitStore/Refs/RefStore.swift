@@ -23,12 +23,7 @@ public final class RefStore: Sendable {
     /// What an object is; nil where it is missing.
     let inspect: @Sendable (ObjectID) throws(StoreError) -> RefTarget?
     private let packedCache = Mutex<(stamp: FileStamp, refs: PackedRefs)?>(nil)
-    /// What listings have read, and by which state of a file.
-    let looseCache = Mutex<[RefName: (stamp: FileStamp, ref: Ref)]>([:])
-    /// What objects are that listings have peeled.
-    let targetCache = Mutex<[ObjectID: RefTarget]>([:])
-    /// Entries of either.
-    static let largestCache = 200_000
+    private let memory = Mutex(RefMemory())
 
     package init(
         gitDirectory: ByteString, commonDirectory: ByteString, format: ObjectFormat,
@@ -87,6 +82,13 @@ public final class RefStore: Sendable {
             cache = (stamp, refs)
             return refs
         }
+    }
+
+    /// What listings have found by now.
+    var remembered: RefMemory { memory.withLock { $0 } }
+
+    func remember(_ found: RefMemory) {
+        if found.isNew { memory.withLock { $0 = found } }
     }
 
     // MARK: Writing at once
