@@ -272,7 +272,7 @@ func ref(_ name: ByteString) throws -> RefName { try #require(RefName(name)) }
             try oracle.write(
                 "r/.git/packed-refs",
                 header
-                    + "\(hex[1]) refs/heads/x\n\(hex[1]) refs/tags/x\n\(hex[1]) refs/z\n^\(hex[2])\n"
+                    + "\(hex[3]) refs/heads/x\n\(hex[1]) refs/tags/x\n\(hex[1]) refs/z\n^\(hex[2])\n"
             )
             let count = Counter()
             let store = refStore(oracle) { _ in
@@ -280,8 +280,10 @@ func ref(_ name: ByteString) throws -> RefName { try #require(RefName(name)) }
                 return RefTarget(kind: .tag, peeled: behind)
             }
             let listed = try store.list(prefix: "")
-            #expect(listed.count == 3 && listed.allSatisfy { $0.oid == tag })
+            #expect(listed.count == 3 && listed.dropFirst().allSatisfy { $0.oid == tag })
             #expect(listed.last?.peeled == behind)
+            // Each object once, however often the refs are listed.
+            #expect(try store.list(prefix: "") == listed)
             #expect(count.value == asked, "with \(header)")
         }
     }
@@ -382,4 +384,47 @@ final class Counter: @unchecked Sendable {
 
     func increase() { lock.withLock { count += 1 } }
     var value: Int { lock.withLock { count } }
+}
+
+/// Listings that follow one another: what the first has read, and what changed since.
+@Suite struct RefListingAgainTests {
+    @Test func seesEveryChangeOfAFile() throws {
+        let oracle = try RepositoryOracle()
+        try oracle.git("init", "-q", "r")
+        try oracle.git("-C", "r", "commit", "-q", "--allow-empty", "-m", "one")
+        try oracle.git("-C", "r", "commit", "-q", "--allow-empty", "-m", "two")
+        for name in ["a", "b", "dir/c"] { try oracle.git("-C", "r", "branch", name, "HEAD") }
+        let repository = try Repository.open(gitDirectory: oracle.path("r/.git"))
+        func listing() throws -> [String] {
+            try repository.refs.list(prefix: "").map { "\($0.oid) \($0.name)" }
+        }
+        func expected() throws -> [String] {
+            try oracle.git(
+                "-C", "r", "for-each-ref", "--format=%(objectname) %(refname)"
+            ).split(separator: "\n").map(String.init)
+        }
+        let old = Date(timeIntervalSinceNow: -60)
+        func settle() throws {
+            for name in ["a", "b", "dir/c"] {
+                let path = oracle.path("r/.git/refs/heads/\(name)").printable
+                guard FileManager.default.fileExists(atPath: path) else { continue }
+                try FileManager.default.setAttributes(
+                    [.modificationDate: old], ofItemAtPath: path)
+            }
+        }
+        try settle()
+        for _ in 0 ..< 2 { #expect(try listing() == expected()) }
+        // In place, with the old time put back, as no Git does.
+        let first = try oracle.git("-C", "r", "rev-parse", "HEAD~1")
+        try oracle.write("r/.git/refs/heads/a", first + "\n")
+        try settle()
+        #expect(try listing() == expected())
+        try oracle.git("-C", "r", "update-ref", "refs/heads/b", first)
+        #expect(try listing() == expected())
+        try oracle.git("-C", "r", "pack-refs", "--all")
+        #expect(try listing() == expected())
+        try oracle.git("-C", "r", "update-ref", "-d", "refs/heads/dir/c")
+        try oracle.git("-C", "r", "update-ref", "refs/heads/dir", first)
+        #expect(try listing() == expected())
+    }
 }
