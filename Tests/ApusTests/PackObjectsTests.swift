@@ -103,6 +103,38 @@ import Testing
         try repository.compare(["--all"], [])
     }
 
+    /// What is known by bitmaps of a pack, or of many, and what came since; all is as without them.
+    @Test(arguments: ["history", "sha256", "nested-tags", "octopus", "many-refs"], [false, true])
+    func readsBitmaps(fixture: String, ofMany: Bool) throws {
+        let repository = try PackRepository(fixture, copied: true)
+        let script =
+            ofMany
+            ? "git rev-list --all | tail -n 5 | git pack-objects -q --revs objects/pack/pack; git repack -dq; git multi-pack-index write --bitmap"
+            : "git repack -adbq"
+        try run("/bin/sh", ["-c", script], directory: repository.path).required()
+        for round in 0 ..< 2 {
+            for (number, lines) in Self.revisions.enumerated() {
+                try repository.compare(
+                    number % 2 == round ? [] : ["--include-tag", "--delta-base-offset"], lines)
+            }
+            try repository.compare(["--all"], [])
+            try repository.compare(["--all", "--delta-base-offset"], ["^%3"])
+            for filter in Self.filters where fixture == "history" || fixture == "sha256" {
+                try repository.compare(["--all", "--filter=\(filter)"], [])
+                try repository.compare(
+                    ["--filter=\(filter)", "--delta-base-offset"], ["%0", "^%9"])
+            }
+            guard round == 0 else { break }
+            try run(
+                "/bin/sh",
+                [
+                    "-c",
+                    "c=$(git commit-tree -p HEAD -m x HEAD^{tree}) && b=$(echo new | git hash-object -w --stdin) && t=$( (git ls-tree HEAD; printf '100644 blob %s\\tnew\\n' $b) | git mktree) && d=$(git commit-tree -p $c -m y $t) && git update-ref refs/heads/newer $d && git tag -a -m z znew $d",
+                ], directory: repository.path
+            ).required()
+        }
+    }
+
     /// What is loose and in packs with no deltas becomes deltas, about as small as git's.
     @Test(arguments: ["history", "many-packs", "deep-deltas"])
     func makesDeltasAsSmallAsGitDoes(fixture: String) throws {

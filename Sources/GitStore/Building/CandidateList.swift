@@ -42,7 +42,7 @@ struct CandidateList {
             return try candidate(Int(member.number), home: 0)
         }
         switch plan.base(of: entry.header, member, at: place, in: number) {
-        case .member, .other, .received: return nil
+        case .member, .other, .shared, .received: return nil
         case .missing: return try candidate(Int(member.number), home: 0)
         case .none:
             return candidate(Int(member.number), home: number + 1, size: entry.header.size)

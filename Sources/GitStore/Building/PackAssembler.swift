@@ -7,6 +7,9 @@ public struct PackSummary: Sendable {
     /// Objects that went out as they are in a pack.
     public internal(set) var reused = 0
     public internal(set) var reusedDeltas = 0
+    /// Objects of a part of a pack that was copied without a look at each; they are none of ``reused``
+    /// and ``deltas``.
+    public internal(set) var packReused = 0
     /// Of the whole pack.
     public internal(set) var bytes: UInt64 = 0
     /// The hash at its end; nil before it came.
@@ -42,9 +45,8 @@ public final class PackAssembler: Sendable {
     public func run(
         _ sink: @escaping (UnsafeRawBufferPointer) throws(StoreError) -> Void
     ) throws(StoreError) -> PackSummary {
-        let selection = try PackSelection(request, database, progress, cancellation)
-        try selection.run()
-        guard selection.chosen.count <= UInt32.max else {
+        let selection = try select()
+        guard selection.count <= UInt32.max else {
             throw StoreError(.limit, "more objects than a pack can have")
         }
         let plan = try PackPlan(selection)
@@ -63,5 +65,28 @@ public final class PackAssembler: Sendable {
         let output = PackOutput(database.format, sink)
         let writer = PackWriter(plan, selection, deltas, output, progress, cancellation)
         return try writer.run(made.map { UInt32(truncatingIfNeeded: $0.number) })
+    }
+
+    private func select() throws(StoreError) -> PackSelection {
+        if let selection = try selectByBitmaps() { return selection }
+        let selection = try PackSelection(request, database, progress, cancellation)
+        try selection.run()
+        return selection
+    }
+
+    /// nil where bitmaps cannot tell, or are damaged.
+    private func selectByBitmaps() throws(StoreError) -> PackSelection? {
+        guard BitmapSelection.isOfUse(for: request), let index = try database.bitmaps() else {
+            return nil
+        }
+        let selection = try PackSelection(request, database, progress, cancellation)
+        do throws(StoreError) {
+            guard try BitmapSelection(selection, index).run() else { return nil }
+            return selection
+        } catch  where error.code == .corrupt || error.code == .notFound {
+            // The walk says what is missing, unless it is the bitmaps that are wrong.
+            if error.code == .corrupt { database.faults.record(error) }
+            return nil
+        }
     }
 }

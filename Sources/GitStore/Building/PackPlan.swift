@@ -38,7 +38,10 @@ struct PackPlan {
     }
 
     /// Whether the answer is all that one pack holds: then nothing is to be made.
-    var isOnePack: Bool { packs.count == 1 && loose.isEmpty && packs[0].isWhole }
+    var isOnePack: Bool {
+        if selection.share != nil { return packs.isEmpty && loose.isEmpty }
+        return packs.count == 1 && loose.isEmpty && packs[0].isWhole
+    }
 
     // MARK: Bases
 
@@ -50,6 +53,8 @@ struct PackPlan {
         case member(Int)
         /// Another object of the answer, in a pack that is written before, or in none.
         case other(Int)
+        /// An object of the share, which is written first.
+        case shared(ObjectID)
         /// An object that the receiver has.
         case received(ObjectID)
         /// One that is not sent: the entry is of no use.
@@ -78,7 +83,11 @@ struct PackPlan {
 
     private func base(_ oid: ObjectID, _ pack: Int) -> Base {
         let objects = selection.objects
-        guard let number = objects.find(oid) else { return .missing }
+        if let share = selection.share, share.holds(oid) { return .shared(oid) }
+        guard let number = objects.find(oid) else {
+            return selection.request.isThin && selection.hasReceived(oid)
+                ? .received(oid) : .missing
+        }
         if objects.has(.chosen, number) {
             guard let place = PackedPlaces.place(objects.places[number]),
                 let other = places[place.pack]
@@ -86,7 +95,7 @@ struct PackPlan {
             if other == pack { return .member(number) }
             return other < pack ? .other(number) : .missing
         }
-        let isReceived = selection.request.isThin && objects.has(.uninteresting, number)
-        return isReceived ? .received(oid) : .missing
+        let isReceived = objects.has(.uninteresting, number) || selection.hasReceived(oid)
+        return selection.request.isThin && isReceived ? .received(oid) : .missing
     }
 }

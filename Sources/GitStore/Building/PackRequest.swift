@@ -19,6 +19,8 @@ public struct PackRequest: Sendable {
     public var looksThroughHaves = false
     /// Whether the receiver reads OFS_DELTA entries, which are smaller.
     public var usesOffsetDeltas = true
+    /// Whether bitmaps are used where there are any.
+    public var usesBitmaps = true
     /// zlib's levels: 0 stores, 9 takes longest.
     public var compressionLevel: Int32 = 6
     /// How many objects are tried as the base of each new delta; 0 makes none.

@@ -10,13 +10,17 @@ final class PackSelection {
     let reader: WalkReader
     /// The numbers of the objects of the pack, in the order in which they were met.
     private(set) var chosen: [UInt32] = []
+    /// A part of a pack that goes into the pack, too.
+    var share: PackShare?
     /// Trees and blobs that the receiver has.
-    private(set) var received: [UInt32] = []
+    var received: [UInt32] = []
+    /// Says of objects without a number whether the receiver has them.
+    var hasReceived: (ObjectID) -> Bool = { _ in false }
 
     private var commits: CommitWalk
-    private let links: TreeLinks
+    let links: TreeLinks
     private let progress: PackBuildProgress
-    private let cancellation: CancellationFlag
+    let cancellation: CancellationFlag
     private var excludedTrees: [Int] = []
     private var excludedCommits: [Int] = []
     private var givenTrees: [Int] = []
@@ -25,8 +29,8 @@ final class PackSelection {
     private var sized: [UInt32] = []
     private var treeDepths: [UInt32] = []
 
-    private static let excluding: UInt8 = 0
-    private static let including: UInt8 = 1
+    static let excluding: UInt8 = 0
+    static let including: UInt8 = 1
 
     init(
         _ request: PackRequest, _ database: ObjectDatabase, _ progress: PackBuildProgress,
@@ -60,13 +64,20 @@ final class PackSelection {
         try includeTrees(of: records)
         for blob in givenBlobs where !objects.has(.uninteresting, blob) { choose(blob) }
         try chooseSized()
-        try chooseTags()
-        try objects.check()
-        progress.setEnumerated(chosen.count)
-        progress.setTotal(chosen.count)
+        try chooseTags { objects.has(.chosen, $0) }
+        try finish()
     }
 
-    private func choose(_ number: Int) {
+    /// How many objects go into the pack.
+    var count: Int { chosen.count + (share?.count ?? 0) }
+
+    func finish() throws(StoreError) {
+        try objects.check()
+        progress.setEnumerated(count)
+        progress.setTotal(count)
+    }
+
+    func choose(_ number: Int) {
         guard !objects.has(.chosen, number) else { return }
         objects.set(.chosen, number)
         chosen.append(UInt32(truncatingIfNeeded: number))
@@ -101,7 +112,7 @@ final class PackSelection {
     }
 
     /// Gives `body` the object, and if it is a tag, those behind it up to the first that is none.
-    private func forEachTag(
+    func forEachTag(
         from oid: ObjectID, _ body: (Int, ObjectKind) throws(StoreError) -> Void
     ) throws(StoreError) {
         var number = objects.number(of: oid)
@@ -128,15 +139,15 @@ final class PackSelection {
     }
 
     /// Tags of what is in the pack.
-    private func chooseTags() throws(StoreError) {
+    func chooseTags(_ isChosen: (Int) throws(StoreError) -> Bool) throws(StoreError) {
         for oid in request.tags {
             var tags: [Int] = []
             var last: Int?
             try forEachTag(from: oid) { number, kind throws(StoreError) in
                 if kind == .tag { tags.append(number) } else { last = number }
             }
-            guard let last, objects.has(.chosen, last) else { continue }
-            for tag in tags { choose(tag) }
+            guard let last, try isChosen(last) else { continue }
+            for tag in tags where try !isChosen(tag) { choose(tag) }
         }
     }
 
@@ -273,7 +284,7 @@ final class PackSelection {
 
     /// Writes down what an entry says of an object; false where another said that it is of another
     /// kind.
-    private func note(_ link: TreeLink, _ number: Int, _ path: PathHash) -> Bool {
+    func note(_ link: TreeLink, _ number: Int, _ path: PathHash) -> Bool {
         let kind: ObjectKind = link.isTree ? .tree : .blob
         if let known = objects.kind(number) { return known == kind }
         objects.setKind(kind, number)
@@ -281,13 +292,13 @@ final class PackSelection {
         return true
     }
 
-    private func wrongKind(_ number: Int, in tree: Int) -> StoreError {
+    func wrongKind(_ number: Int, in tree: Int) -> StoreError {
         StoreError(
             .corrupt,
             "tree \(objects.oid(tree)) has object \(objects.oid(number)) as one of another kind")
     }
 
-    private func takeBlob(_ number: Int) {
+    func takeBlob(_ number: Int) {
         let filter = request.filter
         guard filter.kinds.contains(.blob), filter.blobLimit > 0 else { return }
         if filter.blobLimit == .max {
@@ -297,7 +308,7 @@ final class PackSelection {
         }
     }
 
-    private func chooseSized() throws(StoreError) {
+    func chooseSized() throws(StoreError) {
         for number in sized where !objects.has(.chosen, Int(number)) {
             try cancellation.check()
             if try reader.header(Int(number)).size < request.filter.blobLimit {

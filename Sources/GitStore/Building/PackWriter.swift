@@ -9,6 +9,7 @@ final class PackWriter {
     /// Where each object's entry begins; 0 for those that are not written.
     private var offsets: [UInt64]
     private var newDeltas: [UInt32: NewDelta]
+    private var copier: PackCopier?
     private let objectWriter: ObjectWriter
     private let tools = ReadingTools(DeltaBaseCache(budget: 1 << 20, shards: 1))
     private let buffer = UnsafeMutableRawBufferPointer.allocate(
@@ -40,11 +41,18 @@ final class PackWriter {
 
     /// - Parameter made: objects that are written anew, in the order in which that is best done.
     func run(_ made: [UInt32]) throws(StoreError) -> PackSummary {
-        try output.write(PackHeader.encode(entryCount: UInt32(selection.chosen.count)))
+        if let share = selection.share, share.isWhole, selection.chosen.isEmpty,
+            selection.request.usesOffsetDeltas
+        {
+            output.expectCopy(of: share.index.packTrailer)
+        }
+        try output.write(
+            PackHeader.encode(entryCount: UInt32(truncatingIfNeeded: selection.count)))
+        if let share = selection.share { try copy(share) }
         for number in made { try write(Int(number)) }
         for number in plan.packs.indices { try copy(plan.packs[number], number) }
         for number in plan.loose { try write(Int(number)) }
-        summary.objects = selection.chosen.count
+        summary.objects = selection.count
         summary.trailer = try output.finish()
         summary.bytes = output.count
         tell()
@@ -58,6 +66,19 @@ final class PackWriter {
 
     private func tell() {
         progress.setWritten(objects: summary.written, bytes: Int(clamping: output.count))
+    }
+
+    private func copy(_ share: PackShare) throws(StoreError) {
+        let copier = PackCopier(
+            share, output, usesOffsetDeltas: selection.request.usesOffsetDeltas, cancellation)
+        self.copier = copier
+        try copier.run { oid throws(StoreError) in
+            try objectWriter.write(oid, to: output)
+        } tell: { count in
+            summary.written += count
+            tell()
+        }
+        summary.packReused = share.count
     }
 
     // MARK: One object
@@ -227,6 +248,14 @@ final class PackWriter {
                 replacement = PackEntryHeader.encode(deltaOn: oid, size: header.size)
             }
         case .other(let base) where offsets[base] == 0: return nil
+        case .shared(let oid):
+            if let offset = copier?.place(of: oid), offset < here,
+                selection.request.usesOffsetDeltas
+            {
+                replacement = PackEntryHeader.encode(deltaAt: here - offset, size: header.size)
+            } else {
+                replacement = PackEntryHeader.encode(deltaOn: oid, size: header.size)
+            }
         case .member(let base), .other(let base):
             replacement = self.replacement(of: header, base, here)
         }

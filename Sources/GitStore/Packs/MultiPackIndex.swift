@@ -15,6 +15,8 @@
 //         OOFF  n × (4 + 4): number of the pack, offset in it; where there is a LOFF, bit 31 and a row
 //               of that
 //         LOFF  m × 8: offsets of 2^31 and more
+//         RIDX  n × 4: rows, in the order that the bits of bitmaps have: by pack, one that is preferred
+//               first, then by offset
 //         others, which are passed over
 //     20 or 32 bytes    hash of all that comes before
 
@@ -30,13 +32,40 @@ final class MultiPackIndex: Sendable {
     private let file: MappedFile
     private let places: Range<Int>
     private let largeOffsets: Range<Int>?
+    /// Where the RIDX chunk is.
+    private let bitOrder: Range<Int>?
+    let format: ObjectFormat
+    let openBitmaps = Lazily<BitmapIndex?>()
 
     init(_ path: ByteString, _ format: ObjectFormat) throws(StoreError) {
+        self.format = format
         file = try MappedFile(path)
         do throws(ParseError) {
-            (oids, packNames, places, largeOffsets) = try Self.parse(file, format)
+            (oids, packNames, places, largeOffsets, bitOrder) = try Self.parse(file, format)
         } catch {
             throw StoreError("multi-pack-index '\(path)'", error)
+        }
+    }
+
+    var path: ByteString { file.path }
+
+    /// The whole file, to compare.
+    var allBytes: UnsafeRawBufferPointer { file.unsafeBytes }
+
+    /// The hash at its end.
+    var checksum: ObjectID {
+        let end = file.count - format.byteCount
+        return ObjectID(raw: UnsafeRawBufferPointer(rebasing: file.unsafeBytes[end...]), format)
+    }
+
+    /// Checks the file's own hash.
+    func verifyChecksum() throws(StoreError) {
+        var hasher = PlainHasher(format)
+        hasher.update(UnsafeRawBufferPointer(rebasing: file.unsafeBytes.dropLast(format.byteCount)))
+        guard hasher.finalize() == checksum else {
+            throw StoreError(
+                "multi-pack-index '\(file.path)'",
+                ParseError("its hash is wrong", at: file.count - format.byteCount))
         }
     }
 
@@ -44,7 +73,7 @@ final class MultiPackIndex: Sendable {
 
     private static func parse(
         _ file: MappedFile, _ format: ObjectFormat
-    ) throws(ParseError) -> (ObjectIDTable, [ByteString], Range<Int>, Range<Int>?) {
+    ) throws(ParseError) -> (ObjectIDTable, [ByteString], Range<Int>, Range<Int>?, Range<Int>?) {
         var cursor = ByteCursor(file.bytes)
         let counts = try readHeader(&cursor, format)
         let chunks = try ChunkTable(
@@ -52,7 +81,9 @@ final class MultiPackIndex: Sendable {
         let names = try readNames(file.bytes, try chunks.required("PNAM"), counts.packs)
         let oids = try chunks.oids(of: file, format)
         let places = try chunks.required("OOFF", size: oids.count * 8)
-        return (oids, names, places, chunks["LOFF"])
+        var bitOrder = chunks["RIDX"]
+        if let chunk = bitOrder, chunk.count != oids.count * 4 { bitOrder = nil }
+        return (oids, names, places, chunks["LOFF"], bitOrder)
     }
 
     @_lifetime(cursor: copy cursor)
@@ -96,6 +127,19 @@ final class MultiPackIndex: Sendable {
         let pack = Int(file.number(at: start))
         guard pack < packNames.count else { throw fault("pack \(pack) is none of it", row) }
         return (pack, try offset(file.number(at: start + 4), row))
+    }
+
+    /// The rows in the order of the bits of bitmaps; nil where the file does not say that.
+    func rowsInBitOrder() throws(StoreError) -> [UInt32]? {
+        guard let bitOrder else { return nil }
+        var rows: [UInt32] = []
+        rows.reserveCapacity(oids.count)
+        for bit in 0 ..< oids.count {
+            let row = file.number(at: bitOrder.lowerBound + bit * 4)
+            guard row < oids.count else { throw fault("row outside the index", bit) }
+            rows.append(row)
+        }
+        return rows
     }
 
     private func offset(_ small: UInt32, _ row: Int) throws(StoreError) -> UInt64 {

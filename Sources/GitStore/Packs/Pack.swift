@@ -18,6 +18,8 @@ final class Pack: Sendable {
     private let openIndex = Lazily<PackIndexFile>()
     private let openEnd = Lazily<UInt64>()
     private let order = Lazily<[PackedRow]>()
+    private let openPositions = Lazily<[UInt32]>()
+    private let openBitmaps = Lazily<BitmapIndex?>()
     private let openKinds = Lazily<KindTable>()
     private static let lastNumber = Atomic<UInt64>(0)
 
@@ -82,7 +84,31 @@ final class Pack: Sendable {
 
     /// How many bytes each entry takes in the pack is known by where the next one begins.
     func rowsInPackOrder() throws(StoreError) -> [PackedRow] {
-        try order.value { () throws(StoreError) in try index().rowsInPackOrder() }
+        try order.value { () throws(StoreError) in
+            let index = try index()
+            if let rows = try PackReverseIndex.rows(base + ".rev", for: index) { return rows }
+            return try index.rowsInPackOrder()
+        }
+    }
+
+    /// The position of each row in the order of the pack.
+    func positions() throws(StoreError) -> [UInt32] {
+        try openPositions.value { () throws(StoreError) in
+            let order = try rowsInPackOrder()
+            var positions = [UInt32](repeating: 0, count: order.count)
+            for (position, entry) in order.enumerated() {
+                positions[Int(entry.row)] = UInt32(truncatingIfNeeded: position)
+            }
+            return positions
+        }
+    }
+
+    /// The bitmaps beside it; nil where there are none.
+    func bitmaps() throws(StoreError) -> BitmapIndex? {
+        try openBitmaps.value { () throws(StoreError) in
+            let path = base + ".bitmap"
+            return FileSystem.exists(path) ? try BitmapIndex(path, of: self) : nil
+        }
     }
 
     /// Bytes that the entry at `offset` takes in the pack.

@@ -120,15 +120,20 @@ final class PackIndexFile: Sendable {
 
     /// Checks the file's own hash and the order of its ids.
     func verify() throws(StoreError) {
+        try verifyChecksum()
+        if let row = oids.firstFault() {
+            throw StoreError(
+                "pack index '\(file.path)'", ParseError("ids are not sorted", at: row))
+        }
+    }
+
+    /// Checks the file's own hash.
+    func verifyChecksum() throws(StoreError) {
         let end = file.count - format.byteCount
         var hasher = PlainHasher(format)
         hasher.update(UnsafeRawBufferPointer(rebasing: allBytes[..<end]))
         guard hasher.finalize() == oid(at: end) else {
             throw StoreError("pack index '\(file.path)'", ParseError("its hash is wrong", at: end))
-        }
-        if let row = oids.firstFault() {
-            throw StoreError(
-                "pack index '\(file.path)'", ParseError("ids are not sorted", at: row))
         }
     }
 

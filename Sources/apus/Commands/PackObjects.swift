@@ -17,6 +17,9 @@ struct PackObjects: Command {
         .flag(
             "--[no-]delta-base-offset", \.request.usesOffsetDeltas, "use OFS_DELTA objects"),
         .number("--threads <n>", \.threads, "use threads when searching for best delta matches"),
+        .toggle(
+            "--[no-]use-bitmap-index", \.usesBitmaps,
+            "use a bitmap index if available to speed up counting objects"),
         .flag("--revs", \.readsRevisions, "read revision arguments from standard input"),
         .flag("--all", \.takesAll, "include objects reachable from any reference"),
         .flag("--stdout", \.writesStdout, "output pack to stdout"),
@@ -50,6 +53,7 @@ struct PackObjects: Command {
     private var writesStdout = false
     private var includesTags = false
     private var isShallow = false
+    private var usesBitmaps: Bool?
     private var sparse: Bool?
     private var request = Self.standardRequest
 
@@ -91,6 +95,7 @@ struct PackObjects: Command {
             throw Failure("bad pack compression level \(level)")
         }
         if level >= 0 { request.compressionLevel = Int32(level) }
+        request.usesBitmaps = try usesBitmaps ?? config.bool("pack.usebitmaps") ?? true
         request.shallow = try workspace.repository.shallowCommits()
         request.looksThroughHaves = isShallow && request.isThin
         try readRevisions(workspace, &request)

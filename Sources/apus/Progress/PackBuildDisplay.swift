@@ -24,7 +24,7 @@ struct PackBuildDisplay {
         ended.wait()
         writeError(
             "Total \(summary.objects) (delta \(summary.deltas)), reused \(summary.reused)"
-                + " (delta \(summary.reusedDeltas)), pack-reused 0\n")
+                + " (delta \(summary.reusedDeltas)), pack-reused \(summary.packReused)\n")
     }
 
     private struct Drawing {

@@ -1,0 +1,179 @@
+internal import GitCore
+
+/// Chooses the objects of a pack by bitmaps: what the wants reach but what the haves reach, exactly.
+///
+/// What is a large part of the pack that the bitmaps are for becomes the selection's ``PackShare``; else
+/// its objects get numbers as if they had been walked to.
+struct BitmapSelection {
+    private let selection: PackSelection
+    private let index: BitmapIndex
+    private let history: BitmapHistory
+    private var objects: ReachedObjects { selection.objects }
+    private var request: PackRequest { selection.request }
+
+    init(_ selection: PackSelection, _ index: BitmapIndex) throws(StoreError) {
+        self.selection = selection
+        self.index = index
+        history = try BitmapHistory(index, selection.reader)
+    }
+
+    /// Bitmaps know nothing of histories that are cut off, nor of how deep a tree is.
+    static func isOfUse(for request: PackRequest) -> Bool {
+        request.usesBitmaps && request.shallow.isEmpty && !request.wants.isEmpty
+            && [0, UInt64.max].contains(request.filter.depth)
+    }
+
+    /// False where a walk gives better results.
+    func run() throws(StoreError) -> Bool {
+        // Without their paths, bases for new deltas would be missed.
+        if request.isThin, !request.haves.isEmpty, !index.file.hasNameHashes { return false }
+        let had = BitmapReach(selection, history, excluding: nil)
+        try had.run(try tips(request.haves, mark: nil))
+        let wanted = BitmapReach(selection, history, excluding: had)
+        try wanted.run(try tips(request.wants, mark: .given))
+        var bits = wanted.bits
+        bits.subtract(had.bits)
+        try choose(wanted.others)
+        try filter(&bits)
+        try selection.chooseTags { number in isChosen(number, bits) }
+        try share(bits, had.bits)
+        try selection.finish()
+        return true
+    }
+
+    private func isChosen(_ number: Int, _ bits: Bitmap) -> Bool {
+        objects.has(.chosen, number) || history.bit(number).map(bits.contains) ?? false
+    }
+
+    /// The numbers of objects, and if they are tags, of what is behind them.
+    private func tips(
+        _ oids: [ObjectID], mark: ReachedMarks?
+    ) throws(StoreError) -> [Int] {
+        var tips: [Int] = []
+        for oid in oids {
+            try selection.forEachTag(from: oid) { number, _ in
+                if let mark { objects.set(mark, number) }
+                tips.append(number)
+            }
+        }
+        return tips
+    }
+
+    // MARK: Filters
+
+    private func isLeftOut(_ kind: ObjectKind) -> Bool {
+        let filter = request.filter
+        guard filter.kinds.contains(kind) else { return true }
+        switch kind {
+        case .commit, .tag: return false
+        case .tree: return filter.depth == 0
+        case .blob: return filter.depth == 0 || filter.blobLimit == 0
+        }
+    }
+
+    /// Chooses those objects outside the index that the filter lets through.
+    private func choose(_ others: [Int]) throws(StoreError) {
+        for number in others {
+            if objects.has(.given, number) {
+                selection.choose(number)
+            } else if let kind = objects.kind(number), !isLeftOut(kind) {
+                if kind == .blob { selection.takeBlob(number) } else { selection.choose(number) }
+            }
+        }
+        try selection.chooseSized()
+    }
+
+    private func filter(_ bits: inout Bitmap) throws(StoreError) {
+        let all = bits
+        for kind in ObjectKind.allCases where isLeftOut(kind) {
+            bits.subtract(try index.file.objects(kind))
+        }
+        if request.filter.blobLimit < .max, !isLeftOut(.blob) { try filterBySize(&bits) }
+        for number in 0 ..< objects.count where objects.has(.given, number) {
+            if let bit = history.bit(number), all.contains(bit) { bits.insert(bit) }
+        }
+    }
+
+    private func filterBySize(_ bits: inout Bitmap) throws(StoreError) {
+        var blobs = try index.file.objects(.blob)
+        blobs.formIntersection(bits)
+        try blobs.forEach { bit throws(StoreError) in
+            try selection.cancellation.check()
+            let number = objects.number(of: index.oid(bit: bit))
+            if try selection.reader.header(number).size >= request.filter.blobLimit {
+                bits.remove(bit)
+            }
+        }
+    }
+
+    // MARK: What becomes of the bits
+
+    /// A part of a pack is copied if it is at least one in so many of its entries.
+    private static let leastShare = 4
+
+    private func share(_ bits: Bitmap, _ had: Bitmap) throws(StoreError) {
+        var rest = bits
+        if let pack = index.pack, index.packCount > 0, try pack.index().crc(row: 0) != nil {
+            let wanted = bits.prefix(index.packCount)
+            if wanted.population >= index.packCount / Self.leastShare {
+                let hasHaves = !had.isEmpty
+                let share = try PackShare(
+                    pack, wanted: wanted, received: hasHaves ? had.prefix(index.packCount) : nil)
+                let unusable = try share.removeUnusable(
+                    isThin: request.isThin, selection.cancellation)
+                selection.share = share
+                rest.removeAll(under: index.packCount)
+                for oid in unusable {
+                    if let bit = index.bit(of: oid) { rest.insert(bit) }
+                }
+            }
+        }
+        try number(rest)
+        guard !had.isEmpty else { return }
+        selection.hasReceived = { [index] oid in index.bit(of: oid).map(had.contains) ?? false }
+        if request.isThin { try chooseBases(for: selection.chosen, had) }
+    }
+
+    private func number(_ bits: Bitmap) throws(StoreError) {
+        guard !bits.isEmpty else { return }
+        for kind in ObjectKind.allCases {
+            var some = try index.file.objects(kind)
+            some.formIntersection(bits)
+            try some.forEach { bit throws(StoreError) in
+                let number = objects.number(of: index.oid(bit: bit))
+                objects.setKind(kind, number)
+                if kind == .tree || kind == .blob {
+                    objects.hints[number] = index.nameHash(bit: bit)
+                }
+                selection.choose(number)
+            }
+        }
+    }
+
+    /// Bases of one path and kind that are given for new deltas: the newest.
+    private static let mostBases = 4
+
+    /// Has the receiver's newest objects of the paths of those in the pack be bases.
+    private func chooseBases(for chosen: [UInt32], _ had: Bitmap) throws(StoreError) {
+        for kind in [ObjectKind.tree, .blob] {
+            var counts: [UInt32: Int] = [:]
+            for number in chosen where objects.kind(Int(number)) == kind {
+                counts[objects.hints[Int(number)]] = 0
+            }
+            if counts.isEmpty { continue }
+            var some = try index.file.objects(kind)
+            some.formIntersection(had)
+            try some.forEach { bit throws(StoreError) in
+                let hash = index.nameHash(bit: bit)
+                guard let count = counts[hash], count < Self.mostBases else { return }
+                counts[hash] = count + 1
+                let number = objects.number(of: index.oid(bit: bit))
+                guard !objects.has(.chosen, number) else { return }
+                objects.set(.uninteresting, number)
+                objects.setKind(kind, number)
+                objects.hints[number] = hash
+                selection.received.append(UInt32(truncatingIfNeeded: number))
+            }
+        }
+    }
+}
