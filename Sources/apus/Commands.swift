@@ -15,7 +15,10 @@ enum Commands {
         ),
         (
             "check a repository, work on packs",
-            [Fsck.self, IndexPack.self, PackObjects.self, UnpackObjects.self, VerifyPack.self]
+            [
+                Fsck.self, IndexPack.self, PackObjects.self, Repack.self, UnpackObjects.self,
+                VerifyPack.self,
+            ]
         ),
         ("about apus", [Help.self, Version.self]),
     ]

@@ -55,9 +55,10 @@ import Testing
                         }
                     if isIn { bitmap.insert(number) }
                 }
-                let bytes = EWAH.encode(bitmap)
+                var bytes: [UInt8] = []
+                CompressedBitmap(bitmap).append(to: &bytes)
                 #expect(try decode(bytes, count: count) == bitmap, "\(count) \(style)")
-                let cost = EWAH.cost(of: bitmap, against: Bitmap(count: count))
+                let cost = CompressedBitmap.cost(of: bitmap, against: Bitmap(count: count))
                 #expect(abs(cost - (bytes.count - 12) / 8) <= 1)
             }
         }
@@ -66,7 +67,8 @@ import Testing
     @Test func refusesMoreBitsThanThereAre() throws {
         var bitmap = Bitmap(count: 200)
         for number in [3, 199] { bitmap.insert(number) }
-        let bytes = EWAH.encode(bitmap)
+        var bytes: [UInt8] = []
+                CompressedBitmap(bitmap).append(to: &bytes)
         #expect(throws: ParseError.self) { try decode(bytes, count: 199) }
         #expect(throws: ParseError.self) { try decode(bytes, count: 64) }
         // A run of ones of 2^32 - 1 words; literals that are not there.

@@ -14,8 +14,8 @@ struct EWAH: Sendable {
     /// Where its words are in the file.
     private let words: Range<Int>
 
-    private static let longestRun: UInt64 = 1 << 32 - 1
-    private static let mostLiterals: UInt64 = 1 << 31 - 1
+    static let longestRun: UInt64 = 1 << 32 - 1
+    static let mostLiterals: UInt64 = 1 << 31 - 1
 
     /// - Parameter file: how much of it has been read before `cursor`'s start: nothing.
     @_lifetime(cursor: copy cursor)
@@ -72,59 +72,6 @@ struct EWAH: Sendable {
 
     private static func tooLong(_ place: Int) -> ParseError {
         ParseError("bitmap has more bits than there are objects", at: place)
-    }
-
-    // MARK: Writing
-
-    /// The bytes of a bitmap, compressed.
-    static func encode(_ bitmap: Bitmap) -> [UInt8] {
-        var groups: [UInt64] = []
-        var last = 0
-        var index = 0
-        let words = bitmap.words
-        let end = (words.lastIndex { $0 != 0 } ?? -1) + 1
-        repeat {
-            let bit: UInt64 = index < end && words[index] == ~0 ? 1 : 0
-            let repeated: UInt64 = bit == 1 ? ~0 : 0
-            var run: UInt64 = 0
-            while index < end, words[index] == repeated, run < longestRun {
-                (run, index) = (run + 1, index + 1)
-            }
-            last = groups.count
-            groups.append(0)
-            var literals: UInt64 = 0
-            while index < end, words[index] != 0, words[index] != ~0, literals < mostLiterals {
-                groups.append(words[index])
-                (literals, index) = (literals + 1, index + 1)
-            }
-            groups[last] = bit | run << 1 | literals << 33
-        } while index < end
-        let bits = end == 0 ? 0 : end * 64 - words[end - 1].leadingZeroBitCount
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(12 + groups.count * 8)
-        bytes.append(bigEndian: UInt32(truncatingIfNeeded: bits))
-        bytes.append(bigEndian: UInt32(truncatingIfNeeded: groups.count))
-        for word in groups { bytes.append(bigEndian: word) }
-        bytes.append(bigEndian: UInt32(truncatingIfNeeded: last))
-        return bytes
-    }
-
-    /// How many groups and words ``encode(_:)`` would make of the two's symmetric difference.
-    static func cost(of first: Bitmap, against second: Bitmap) -> Int {
-        var cost = 0
-        // 0: zeros, 1: ones, 2: literals
-        var state = -1
-        for index in first.words.indices {
-            let word = first.words[index] ^ second.words[index]
-            let next = word == 0 ? 0 : word == ~0 ? 1 : 2
-            if next == 2 {
-                cost += state == -1 ? 2 : 1
-            } else if next != state {
-                cost += 1
-            }
-            state = next
-        }
-        return cost
     }
 }
 

@@ -45,7 +45,8 @@ struct CandidateList {
         case .member, .other, .shared, .received: return nil
         case .missing: return try candidate(Int(member.number), home: 0)
         case .none:
-            return candidate(Int(member.number), home: number + 1, size: entry.header.size)
+            let home = selection.request.reusesDeltas ? number + 1 : 0
+            return candidate(Int(member.number), home: home, size: entry.header.size)
         }
     }
 

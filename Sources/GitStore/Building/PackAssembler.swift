@@ -49,6 +49,14 @@ public final class PackAssembler: Sendable {
         guard selection.count <= UInt32.max else {
             throw StoreError(.limit, "more objects than a pack can have")
         }
+        return try write(selection, sink).run()
+    }
+
+    /// What writes the objects of a selection.
+    func write(
+        _ selection: PackSelection,
+        _ sink: @escaping (UnsafeRawBufferPointer) throws(StoreError) -> Void
+    ) throws(StoreError) -> PackWriter {
         let plan = try PackPlan(selection)
         let candidates =
             try plan.isOnePack ? [] : CandidateList(plan, selection, cancellation).list()
@@ -62,16 +70,21 @@ public final class PackAssembler: Sendable {
         let made = candidates.filter {
             !$0.isReceived && $0.home == 0 || deltas[UInt32($0.number)] != nil
         }
-        let output = PackOutput(database.format, sink)
-        let writer = PackWriter(plan, selection, deltas, output, progress, cancellation)
-        return try writer.run(made.map { UInt32(truncatingIfNeeded: $0.number) })
+        return PackWriter(
+            plan, selection, made.map { UInt32(truncatingIfNeeded: $0.number) }, deltas,
+            PackOutput(database.format, sink), progress, cancellation)
+    }
+
+    /// The selection by a walk.
+    func walk() throws(StoreError) -> PackSelection {
+        let selection = try PackSelection(request, database, progress, cancellation)
+        try selection.run()
+        return selection
     }
 
     private func select() throws(StoreError) -> PackSelection {
         if let selection = try selectByBitmaps() { return selection }
-        let selection = try PackSelection(request, database, progress, cancellation)
-        try selection.run()
-        return selection
+        return try walk()
     }
 
     /// nil where bitmaps cannot tell, or are damaged.

@@ -70,6 +70,7 @@ struct PackPlan {
         let pack = packs[number]
         switch header.base {
         case .none: return .none
+        case _ where !selection.request.reusesDeltas: return .missing
         case .distance(let distance):
             guard distance < member.offset else { return .missing }
             if let base = pack.member(at: member.offset - distance, before: place) {

@@ -19,6 +19,8 @@ public struct PackRequest: Sendable {
     public var looksThroughHaves = false
     /// Whether the receiver reads OFS_DELTA entries, which are smaller.
     public var usesOffsetDeltas = true
+    /// Whether deltas of packs are used as they are; else new ones are looked for.
+    var reusesDeltas = true
     /// Whether bitmaps are used where there are any.
     public var usesBitmaps = true
     /// zlib's levels: 0 stores, 9 takes longest.

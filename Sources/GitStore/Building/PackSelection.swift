@@ -68,8 +68,25 @@ final class PackSelection {
         try finish()
     }
 
+    /// The commits that were met by the walk.
+    var history: CommitHistory { commits.history }
+
     /// How many objects go into the pack.
     var count: Int { chosen.count + (share?.count ?? 0) }
+
+    /// Leaves out what `body` says no to.
+    func keepOnly(_ body: (Int) throws(StoreError) -> Bool) throws(StoreError) {
+        var kept: [UInt32] = []
+        for number in chosen {
+            if try body(Int(number)) {
+                kept.append(number)
+            } else {
+                objects.clear(.chosen, Int(number))
+            }
+        }
+        chosen = kept
+        try finish()
+    }
 
     func finish() throws(StoreError) {
         try objects.check()

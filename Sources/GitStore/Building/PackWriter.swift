@@ -7,7 +7,9 @@ final class PackWriter {
     let output: PackOutput
     private(set) var summary = PackSummary()
     /// Where each object's entry begins; 0 for those that are not written.
-    private var offsets: [UInt64]
+    private(set) var offsets: [UInt64]
+    /// Objects that are written anew, in the order in which that is best done.
+    private let made: [UInt32]
     private var newDeltas: [UInt32: NewDelta]
     private var copier: PackCopier?
     private let objectWriter: ObjectWriter
@@ -24,9 +26,11 @@ final class PackWriter {
     private static let largestGap: UInt64 = 1 << 14
 
     init(
-        _ plan: PackPlan, _ selection: PackSelection, _ newDeltas: [UInt32: NewDelta],
-        _ output: PackOutput, _ progress: PackBuildProgress, _ cancellation: CancellationFlag
+        _ plan: PackPlan, _ selection: PackSelection, _ made: [UInt32],
+        _ newDeltas: [UInt32: NewDelta], _ output: PackOutput, _ progress: PackBuildProgress,
+        _ cancellation: CancellationFlag
     ) {
+        self.made = made
         self.plan = plan
         self.selection = selection
         self.newDeltas = newDeltas
@@ -39,8 +43,7 @@ final class PackWriter {
 
     deinit { buffer.deallocate() }
 
-    /// - Parameter made: objects that are written anew, in the order in which that is best done.
-    func run(_ made: [UInt32]) throws(StoreError) -> PackSummary {
+    func run() throws(StoreError) -> PackSummary {
         if let share = selection.share, share.isWhole, selection.chosen.isEmpty,
             selection.request.usesOffsetDeltas
         {

@@ -193,4 +193,6 @@ final class ReachedObjects {
 
     @inline(__always)
     func set(_ mark: ReachedMarks, _ number: Int) { marks[number].formUnion(mark) }
+
+    func clear(_ mark: ReachedMarks, _ number: Int) { marks[number].subtract(mark) }
 }

@@ -70,6 +70,40 @@ final class TreeLinks {
         }
     }
 
+    // MARK: Differences
+
+    /// The links of a tree that `base` does not have under the same name; all where there is none.
+    func differences(
+        of number: Int, from base: Int?
+    ) throws(StoreError) -> [TreeDifference.Link] {
+        let old = if let base { try content(base) } else { HeldTree(0) }
+        let new = try content(number)
+        defer { withExtendedLifetime((old, new)) {} }
+        do throws(ParseError) {
+            return try TreeDifference.links(
+                of: UnsafeRawBufferPointer(new.bytes), besides: UnsafeRawBufferPointer(old.bytes),
+                format)
+        } catch {
+            throw StoreError("tree \(reader.objects.oid(number))", error)
+        }
+    }
+
+    private func content(_ number: Int) throws(StoreError) -> HeldTree {
+        do throws(StoreError) {
+            if let place = try reader.place(number) {
+                let (pack, index) = reader.places.packs[place.pack]
+                return try hold(pack, try index.offset(row: place.row)).0
+            }
+        } catch  where error.code == .corrupt || error.code == .notFound {
+            // Another copy may do.
+        }
+        let object = try reader.database.read(reader.objects.oid(number))
+        guard object.kind == .tree else { throw reader.mismatch(number, object.kind, .tree) }
+        let tree = HeldTree(object.content.count)
+        tree.bytes.copyBytes(from: object.content)
+        return tree
+    }
+
     /// The tree that this one is a delta on, if its links were not followed in this round: were they, few
     /// of this one's would be left to look at.
     func unfollowedBase(of number: Int) throws(StoreError) -> ObjectID? {

@@ -1,0 +1,4 @@
+internal import GitCore
+extension ObjectDatabase {
+    package func writeMultiPackIndex(bitmapsFor: Repository?) throws(StoreError) {}
+}
