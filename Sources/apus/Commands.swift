@@ -16,8 +16,8 @@ enum Commands {
         (
             "check a repository, work on packs",
             [
-                Fsck.self, IndexPack.self, PackObjects.self, Repack.self, UnpackObjects.self,
-                VerifyPack.self,
+                CommitGraphCommand.self, Fsck.self, IndexPack.self, MultiPackIndexCommand.self,
+                PackObjects.self, Repack.self, UnpackObjects.self, VerifyPack.self,
             ]
         ),
         ("about apus", [Help.self, Version.self]),

@@ -61,7 +61,9 @@ final class CommandPair {
     func expectSameFile(_ name: String, location: SourceLocation = #_sourceLocation) throws {
         let (apus, git) = (readFile(apusFolder(name)), readFile(gitFolder(name)))
         #expect(git != nil, "git wrote no \(name)", sourceLocation: location)
-        #expect(apus == git, "\(name)", sourceLocation: location)
+        // Not in #expect itself, which would print megabytes.
+        let isSame = apus == git
+        #expect(isSame, "\(name)", sourceLocation: location)
     }
 
     func expectSameFolder(_ name: String, location: SourceLocation = #_sourceLocation) throws {
@@ -75,10 +77,14 @@ final class CommandPair {
         try expectSame(["diff-files", "--raw", "-z"], location)
     }
 
-    func expectSameObjects(location: SourceLocation = #_sourceLocation) throws {
-        try expectSame(["cat-file", "--batch-all-objects", "--batch-check"], location)
+    func expectSameObjects(
+        in folder: String = ".", location: SourceLocation = #_sourceLocation
+    ) throws {
         try expectSame(
-            ["count-objects", "-v"], location, keeping: ["count", "in-pack", "packs", "garbage"])
+            ["-C", folder, "cat-file", "--batch-all-objects", "--batch-check"], location)
+        try expectSame(
+            ["-C", folder, "count-objects", "-v"], location,
+            keeping: ["count", "in-pack", "packs", "garbage"])
     }
 
     /// What stock git prints in both folders is equal.

@@ -68,7 +68,7 @@ import Testing
         var bitmap = Bitmap(count: 200)
         for number in [3, 199] { bitmap.insert(number) }
         var bytes: [UInt8] = []
-                CompressedBitmap(bitmap).append(to: &bytes)
+        CompressedBitmap(bitmap).append(to: &bytes)
         #expect(throws: ParseError.self) { try decode(bytes, count: 199) }
         #expect(throws: ParseError.self) { try decode(bytes, count: 64) }
         // A run of ones of 2^32 - 1 words; literals that are not there.

@@ -23,11 +23,13 @@ struct CommitHistory {
     private let shallow: Set<ObjectID>
     private var positions: [UInt32] = []
 
-    init(_ reader: WalkReader, shallow: Set<ObjectID>) throws(StoreError) {
+    init(
+        _ reader: WalkReader, shallow: Set<ObjectID>, usesGraphs: Bool = true
+    ) throws(StoreError) {
         self.reader = reader
         self.shallow = shallow
         var graphs: [CommitGraph] = []
-        if reader.database.settings.usesCommitGraph {
+        if usesGraphs, reader.database.settings.usesCommitGraph {
             for store in reader.database.stores {
                 if let graph = try store.commitGraph() { graphs.append(graph) }
             }

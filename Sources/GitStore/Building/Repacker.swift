@@ -86,6 +86,10 @@ public final class Repacker: Sendable {
             var places = IndexedPack.Places(base: directory / name)
             if !options.writesReverseIndex { places.reverseIndex = nil }
             try stored.pack.install(at: places)
+            // A pack of this name stays as it was.
+            if let path = places.reverseIndex, !FileSystem.exists(path) {
+                try IndexedPack.write(stored.pack.reverseIndexBytes(), to: path, mode: 0o444)
+            }
             new = name
         }
         try FileSystem.syncDirectory(directory)
@@ -133,7 +137,9 @@ public final class Repacker: Sendable {
 
     private func isIn(_ packs: Set<ByteString>, _ oid: ObjectID) throws(StoreError) -> Bool {
         for pack in objects.packs.listing.packs where packs.contains(pack.name) {
-            if try objects.packs.isUsable(pack), try pack.index().row(of: oid) != nil { return true }
+            if try objects.packs.isUsable(pack), try pack.index().row(of: oid) != nil {
+                return true
+            }
         }
         return false
     }
@@ -147,7 +153,9 @@ public final class Repacker: Sendable {
         func add(_ oid: ObjectID) {
             let number = selection.objects.find(oid)
             let marks = number.map { selection.objects.marks[$0] } ?? []
-            if marks.isDisjoint(with: [.met, .given, .chosen]), seen.insert(oid).inserted { found.append(oid) }
+            if marks.isDisjoint(with: [.met, .given, .chosen]), seen.insert(oid).inserted {
+                found.append(oid)
+            }
         }
         for pack in objects.packs.listing.packs where existing[pack.name] == false {
             let index = try pack.index()

@@ -5,9 +5,9 @@ internal import GitCore
 /// Layers are named from the lowest on in `info/commit-graphs/commit-graph-chain`, a line of hex for
 /// each; the file is `graph-<hex>.graph` beside it.
 struct CommitGraph: Sendable {
-    private let layers: [CommitGraphFile]
+    let layers: [CommitGraphFile]
     /// The position of the first commit of each layer, and the number of all.
-    private let starts: [Int]
+    let starts: [Int]
 
     /// Git makes a few; every one is a file.
     private static let mostLayers = 256
@@ -73,7 +73,7 @@ struct CommitGraph: Sendable {
         return try layers[layer].commit(row: row, appendingParentsTo: &parents)
     }
 
-    private func place(_ position: Int) -> (layer: Int, row: Int)? {
+    func place(_ position: Int) -> (layer: Int, row: Int)? {
         guard position >= 0, position < starts[layers.count] else { return nil }
         let layer = starts.partitionPoint { $0 <= position } - 1
         return (layer, position - starts[layer])

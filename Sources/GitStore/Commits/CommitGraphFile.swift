@@ -14,6 +14,9 @@
 //               position: that of its id, counted on from the layers below; 0x70000000 is none. As
 //               second parent, bit 31 and a row of the EDGE chunk where there are more than two.
 //         EDGE  m × 4: positions of the second and further parents; bit 31 marks the last of a commit
+//         GDA2  n × 4: by how many seconds the corrected time is after the committer's; or bit 31 and a
+//               row of the GDO2 chunk
+//         GDO2  k × 8: such times that are larger
 //         BASE  b × 20 or 32: the hashes of the layers below
 //         others, which are passed over
 //     20 or 32 bytes    hash of all that comes before
@@ -28,6 +31,9 @@ final class CommitGraphFile: Sendable {
     private let file: MappedFile
     private let rows: Int
     private let edges: Range<Int>
+    /// The chunks GDA2 and GDO2; nil where there are none.
+    private let times: Range<Int>?
+    private let largeTimes: Range<Int>
     private let format: ObjectFormat
 
     private static let none: UInt32 = 0x7000_0000
@@ -37,7 +43,7 @@ final class CommitGraphFile: Sendable {
         file = try MappedFile(path)
         self.format = format
         do throws(ParseError) {
-            (oids, rows, edges, bases) = try Self.parse(file, format)
+            (oids, rows, edges, bases, times, largeTimes) = try Self.parse(file, format)
         } catch {
             throw StoreError("commit-graph '\(path)'", error)
         }
@@ -45,7 +51,9 @@ final class CommitGraphFile: Sendable {
 
     private static func parse(
         _ file: MappedFile, _ format: ObjectFormat
-    ) throws(ParseError) -> (ObjectIDTable, Int, Range<Int>, [ObjectID]) {
+    ) throws(ParseError) -> (
+        ObjectIDTable, Int, Range<Int>, [ObjectID], Range<Int>?, Range<Int>
+    ) {
         var cursor = ByteCursor(file.bytes)
         guard cursor.skip("CGPH") else { throw ParseError("no CGPH signature", at: 0) }
         let version = try cursor.readByte()
@@ -65,7 +73,12 @@ final class CommitGraphFile: Sendable {
             var cursor = ByteCursor(file.bytes.extracting(chunk))
             for _ in 0 ..< baseCount { bases.append(try cursor.readObjectID(format)) }
         }
-        return (oids, rows.lowerBound, chunks["EDGE"] ?? 0 ..< 0, bases)
+        let times =
+            chunks["GDA2"] == nil ? nil : try chunks.required("GDA2", size: oids.count * 4)
+        return (
+            oids, rows.lowerBound, chunks["EDGE"] ?? 0 ..< 0, bases, times,
+            chunks["GDO2"] ?? 0 ..< 0
+        )
     }
 
     /// Appends the positions of a commit's parents to `parents`; says its tree and the time in seconds.
@@ -104,5 +117,37 @@ final class CommitGraphFile: Sendable {
             if parent & Self.mark != 0 { return }
             edge += 1
         }
+    }
+
+    // MARK: Generations
+
+    /// One more than the highest level of the parents; 0 where the graph was made without.
+    func level(row: Int) -> UInt32 {
+        let numbers = rows + row * (format.byteCount + 16) + format.byteCount
+        return file.number(at: numbers + 8) >> 2
+    }
+
+    var hasCorrectedTimes: Bool { times != nil }
+
+    /// By how many seconds the corrected time is after the committer's; nil where that is not known.
+    func correction(row: Int) throws(StoreError) -> UInt64? {
+        guard let times else { return nil }
+        let offset = file.number(at: times.lowerBound + row * 4)
+        guard offset & Self.mark != 0 else { return UInt64(offset) }
+        let large = Int(offset & ~Self.mark)
+        guard large < largeTimes.count / 8 else {
+            throw StoreError(
+                "commit-graph '\(file.path)'", ParseError("time outside its table", at: row))
+        }
+        return file.largeNumber(at: largeTimes.lowerBound + large * 8)
+    }
+
+    /// Whether the hash at its end is right.
+    var hasRightChecksum: Bool {
+        let end = file.count - format.byteCount
+        var hasher = PlainHasher(format)
+        hasher.update(UnsafeRawBufferPointer(rebasing: file.unsafeBytes[..<end]))
+        return hasher.finalize()
+            == ObjectID(raw: UnsafeRawBufferPointer(rebasing: file.unsafeBytes[end...]), format)
     }
 }

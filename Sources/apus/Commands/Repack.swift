@@ -59,7 +59,7 @@ struct Repack: Command {
         let display =
             isQuiet || !Terminal.isWatched
             ? nil : PackBuildDisplay(repacker.progress, showsWriting: true)
-        let summary = try repacker.run()
+        let summary = try run(repacker)
         if let pack = summary.pack {
             display?.finish(pack)
         } else if !isQuiet {
@@ -69,11 +69,22 @@ struct Repack: Command {
             writeError("warning: Failed to write bitmap index: \(reason)\n")
         }
         if index {
-            try repository.objects.writeMultiPackIndex(
-                bitmapsFor: options.writesBitmaps ? repository : nil)
+            var writer = MultiPackIndexWriter(repository.objects)
+            writer.extendsExisting = false
+            writer.bitmaps = bitmaps == true ? repository : nil
+            _ = try writer.write()
         }
         let isWanted = try repository.config.bool("repack.updateserverinfo") ?? true
         if !skipsServerInfo, isWanted { try repository.updateServerInfo() }
+    }
+
+    /// Stops at a signal without leaving anything half done behind.
+    private func run(_ repacker: Repacker) throws -> Repacker.Summary {
+        let signals = SignalWatch { _ in repacker.cancel() }
+        do { return try repacker.run() } catch {
+            if let number = signals.caught { dieBySignal(number) }
+            throw error
+        }
     }
 
     private func options(_ workspace: Workspace) throws -> RepackOptions {
@@ -94,10 +105,10 @@ struct Repack: Command {
                     --no-write-bitmap-index or disable the pack.writeBitmaps configuration.
                     """)
             }
-            options.writesBitmaps = wanted
+            options.writesBitmaps = wanted && !index
             options.packsKept = wanted && !index
         } else {
-            options.writesBitmaps = options.packsEverything && workspace.repository.isBare
+            options.writesBitmaps = options.packsEverything && workspace.repository.isBare && !index
         }
         if let packsKept = try packsKept ?? config.bool("repack.packkeptobjects") {
             options.packsKept = packsKept
@@ -118,7 +129,9 @@ struct Repack: Command {
         if options.threads == 0 { options.threads = Workers.processorCount }
         let level =
             try config.int("pack.compression") ?? config.int("core.compression") ?? -1
-        guard (-1 ... 9).contains(level) else { throw Failure("bad pack compression level \(level)") }
+        guard (-1 ... 9).contains(level) else {
+            throw Failure("bad pack compression level \(level)")
+        }
         if level >= 0 { options.compressionLevel = Int32(level) }
     }
 
