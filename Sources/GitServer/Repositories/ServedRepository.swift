@@ -9,22 +9,48 @@ final class ServedRepository: Sendable {
     /// Whether http.uploadpack and http.receivepack turn a service on or off; nil where they do not.
     let allowsFetch: Bool?
     let allowsPush: Bool?
-    private let reachable = Mutex<ReachableObjects?>(nil)
+    private let shelf: ReachableShelf
 
-    init(_ repository: Repository) throws(StoreError) {
+    init(_ repository: Repository, _ shelf: ReachableShelf) throws(StoreError) {
+        self.shelf = shelf
         self.repository = repository
         uploadPack = try UploadPackSettings(repository.config)
         allowsFetch = try repository.config.bool("http.uploadpack")
         allowsPush = try repository.config.bool("http.receivepack")
     }
 
-    /// What `tips` lead to; kept until other tips are asked about.
+    /// What `tips` lead to.
     func reachable(from tips: [ObjectID], shallow: Set<ObjectID>) -> ReachableObjects {
-        reachable.withLock { kept in
-            if let kept, kept.tips == tips { return kept }
-            let new = ReachableObjects(tips: tips, in: repository.objects, shallow: shallow)
-            kept = new
-            return new
+        shelf.objects(from: tips, in: repository, shallow: shallow)
+    }
+}
+
+/// What the refs of some repositories lead to, as was asked about lately: some 50 bytes an object.
+final class ReachableShelf: Sendable {
+    private struct Kept {
+        let repository: Repository
+        let objects: ReachableObjects
+    }
+
+    private let kept = Mutex<[Kept]>([])
+
+    private static let capacity = 8
+
+    func objects(
+        from tips: [ObjectID], in repository: Repository, shallow: Set<ObjectID>
+    ) -> ReachableObjects {
+        kept.withLock { kept in
+            let place = kept.firstIndex { $0.repository === repository && $0.objects.tips == tips }
+            let found =
+                place.map { kept.remove(at: $0) }
+                ?? Kept(
+                    repository: repository,
+                    objects: ReachableObjects(
+                        tips: tips, in: repository.objects, shallow: shallow))
+            kept.removeAll { $0.repository === repository }
+            kept.insert(found, at: 0)
+            if kept.count > Self.capacity { kept.removeLast() }
+            return found.objects
         }
     }
 }
@@ -37,6 +63,7 @@ final class ServedRepositories: Sendable {
     }
 
     private let kept = Mutex<[ObjectIdentifier: Kept]>([:])
+    private let shelf = ReachableShelf()
 
     private static let capacity = 256
 
@@ -50,7 +77,7 @@ final class ServedRepositories: Sendable {
             try repository.objects.refresh()
             return known
         }
-        let served = try ServedRepository(repository)
+        let served = try ServedRepository(repository, shelf)
         kept.withLock { kept in
             kept[key] = Kept(served: served, lastUse: .now)
             guard kept.count > Self.capacity else { return }

@@ -12,7 +12,7 @@ package final class ReachableObjects: Sendable {
     private struct State: @unchecked Sendable {
         // SAFETY: touched under the mutex alone.
         var commits: Set<ObjectID>?
-        var all: ReachedObjects?
+        var all: PackSelection?
     }
 
     package init(tips: [ObjectID], in database: ObjectDatabase, shallow: Set<ObjectID>) {
@@ -44,7 +44,7 @@ package final class ReachableObjects: Sendable {
             state.all = try allObjects()
         }
         guard let all = state.all else { return nil }
-        return oids.first { all.find($0).map { !all.has(.chosen, $0) } ?? true }
+        return oids.first { !all.holds($0) }
     }
 
     private func isMissingOrCommit(_ oid: ObjectID) throws(StoreError) -> Bool {
@@ -65,13 +65,10 @@ package final class ReachableObjects: Sendable {
         return commits
     }
 
-    private func allObjects() throws(StoreError) -> ReachedObjects {
+    private func allObjects() throws(StoreError) -> PackSelection {
         var request = PackRequest()
         request.wants = tips
         request.shallow = shallow
-        let selection = try PackSelection(
-            request, database, PackBuildProgress(), CancellationFlag())
-        try selection.run()
-        return selection.objects
+        return try PackAssembler(request, from: database).select()
     }
 }

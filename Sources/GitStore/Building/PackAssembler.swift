@@ -82,7 +82,8 @@ public final class PackAssembler: Sendable {
         return selection
     }
 
-    private func select() throws(StoreError) -> PackSelection {
+    /// The selection, by bitmaps where there are any that help.
+    func select() throws(StoreError) -> PackSelection {
         if let selection = try selectByBitmaps() { return selection }
         return try walk()
     }

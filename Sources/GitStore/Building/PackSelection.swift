@@ -74,6 +74,12 @@ final class PackSelection {
     /// How many objects go into the pack.
     var count: Int { chosen.count + (share?.count ?? 0) }
 
+    /// Whether an object goes into the pack.
+    func holds(_ oid: ObjectID) -> Bool {
+        if let number = objects.find(oid), objects.has(.chosen, number) { return true }
+        return share?.holds(oid) ?? false
+    }
+
     /// Leaves out what `body` says no to.
     func keepOnly(_ body: (Int) throws(StoreError) -> Bool) throws(StoreError) {
         var kept: [UInt32] = []
