@@ -27,16 +27,7 @@ if [[ " ${rows[*]} " == *' ls-refs '* ]] && ! command -v wrk >/dev/null; then
 fi
 
 start_server
-mkfifo "$scratch/apus.err"
-GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0=uploadpack.allowFilter GIT_CONFIG_VALUE_0=true \
-    GIT_CONFIG_KEY_1=safe.directory GIT_CONFIG_VALUE_1='*' \
-    "$apus" serve --root "$root" --export-all --listen 127.0.0.1:0 -q 2>"$scratch/apus.err" &
-apus_pid=$!
-server_pids+=("$apus_pid")
-read -r said <"$scratch/apus.err"
-ours=${said##* at }
-ours=${ours%/}
-
+serve_with_apus "$root"
 
 # The links in $root lead out of it, which `apus serve` does not follow: the repositories are copied.
 cd "$scratch"
@@ -52,6 +43,6 @@ for repository in "${repositories[@]}"; do
         git -C "$root/$name.git" commit-graph write --reachable
     fi
     python3 "$here/serve-load.py" "$rounds" "$name" "$root/$name.git" "${rows[@]}" -- \
-        "apus=$ours/$name.git=$apus_pid" "git=$url=$SERVER_PID"
+        "apus=$ours/$name.git=$ours_pid" "git=$url=$SERVER_PID"
     rm -rf "${root:?}/$name.git"
 done

@@ -1,24 +1,29 @@
 #!/usr/bin/env bash
-# Serves a repository on loopback, clones it with apus and with git, and checks that the two clones
-# are the same. Needs no network. The repository is this project's own where it has one.
+# Serves a repository on loopback with `apus serve`, clones it with apus and with git, and checks that the two
+# clones are the same. Needs no network. The repository is this project's own where it has one.
 # shellcheck source=Scripts/serving.sh
 . "$(dirname "${BASH_SOURCE[0]}")/serving.sh"
 
-start_server
+# The root has a copy: what leads out of it is not served.
+mkdir "$scratch/root"
 if [[ $(git -c safe.directory='*' -C "$project" rev-parse --is-shallow-repository 2>/dev/null) == false &&
     $(git -c safe.directory='*' -C "$project" rev-parse --show-toplevel) == "$project" ]]; then
-    serve "$project"
+    name=apus
+    git -c safe.directory='*' clone -q --bare "$project" "$scratch/root/$name.git"
 else
-    "$project/Tests/Fixtures/history.sh" "$scratch/history.git"
-    serve "$scratch/history.git"
+    name=history
+    "$project/Tests/Fixtures/history.sh" "$scratch/root/$name.git"
 fi
+serve_with_apus "$scratch/root"
+url=$ours/$name.git
 cd "$scratch"
 
 timed() { # NAME PROGRAM ARGUMENT...
     echo "\$ $1 ${*:3}"
     python3 "$here/measure.py" "$1.figures" "${@:2}"
 }
-echo "A server on loopback (nginx, fcgiwrap, git http-backend) has $url"
+echo "\$ apus serve --root $scratch/root --export-all --listen 127.0.0.1:0"
+echo "It has $url"
 echo
 timed apus "$apus" clone "$url" with-apus
 echo

@@ -7,9 +7,9 @@ For the repository DIRECTORY, served at both URLs by the processes PID and all t
 sent ROUNDS times to each server and the answers are drained by curl:
 
     full:N       everything, N clients at once
-    depth:N      the newest commit of each branch
+    depth:N      the newest commit of HEAD, as clone --depth 1 asks for it
     blobless:N   everything without blobs
-    fetch:N      what is newer than 100 commits back
+    fetch:N      the last 100 commits of HEAD, as who has those before asks for them
     refs:N       info/refs in version 0
     first        everything, but only up to the first byte of the pack, when the client hangs up
     ls-refs      requests a second that wrk gets answered, with keep-alive
@@ -46,9 +46,8 @@ def git(directory, *arguments):
         capture_output=True, text=True).stdout
 
 
-def request(directory, arguments):
-    """A fetch in version 2 of all that the refs lead to, with `arguments` besides."""
-    tips = sorted(set(git(directory, "for-each-ref", "--format=%(objectname)").split()))
+def request(tips, arguments):
+    """A fetch in version 2 of `tips`, with `arguments` besides."""
     body = pkt("command=fetch\n") + pkt("agent=git/2.39.5\n") + pkt("object-format=sha1") + b"0001"
     body += pkt("thin-pack\n") + pkt("no-progress\n") + pkt("ofs-delta\n")
     for line in arguments:
@@ -217,12 +216,14 @@ def main():
     try:
         bodies = {}
         back = git(directory, "rev-list", "--max-count=101", "--first-parent", "HEAD").split()[-1]
-        arguments = {"full": [], "depth": ["deepen 1\n"], "blobless": ["filter blob:none\n"],
-                     "fetch": [f"have {back}\n"]}
-        for kind, lines in arguments.items():
+        head = git(directory, "rev-parse", "HEAD").split()
+        tips = sorted(set(git(directory, "for-each-ref", "--format=%(objectname)").split()))
+        requests = {"full": (tips, []), "depth": (head, ["deepen 1\n"]),
+                    "blobless": (tips, ["filter blob:none\n"]), "fetch": (head, [f"have {back}\n"])}
+        for kind, (wants, lines) in requests.items():
             bodies[kind] = f"{scratch}/{kind}"
             with open(bodies[kind], "wb") as file:
-                file.write(request(directory, lines))
+                file.write(request(wants, lines))
         for row in rows:
             measure(row, int(rounds), name, servers, bodies, scratch)
     finally:

@@ -2,6 +2,7 @@
 # Sourced by the scripts that clone from a server on loopback. After `start_server`:
 #   $http     the server's URL       $scratch  a folder that goes away at the end
 #   serve REPOSITORY   makes a path or URL available; sets $name and $url
+#   serve_with_apus ROOT   starts `apus serve`; its URL is $ours, its process $ours_pid
 #   start_replay       starts a second server, which answers at once what the first has answered
 #                      before; its URL is $replay, what it has recorded is in $scratch/replay
 # A benchmark sets in_memory=yes first: without TMPDIR, $scratch is then on a tmpfs of 4 GiB or more,
@@ -49,6 +50,21 @@ start_server() {
         esac
     done
     exit 1 # the server has said why
+}
+
+# shellcheck disable=SC2034 # $ours is for who sources this
+serve_with_apus() {
+    local said
+    mkfifo "$scratch/apus.err"
+    GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0=uploadpack.allowFilter GIT_CONFIG_VALUE_0=true \
+        GIT_CONFIG_KEY_1=safe.directory GIT_CONFIG_VALUE_1='*' \
+        "$apus" serve --root "$1" --export-all --listen 127.0.0.1:0 -q 2>"$scratch/apus.err" &
+    ours_pid=$!
+    server_pids+=("$ours_pid")
+    read -r said <"$scratch/apus.err"
+    [[ $said == serving* ]] || { echo "$said" >&2; exit 1; }
+    ours=${said##* at }
+    ours=${ours%/}
 }
 
 # shellcheck disable=SC2034 # $replay is for who sources this; $replay_in is held open

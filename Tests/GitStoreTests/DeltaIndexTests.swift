@@ -16,7 +16,7 @@ import Testing
     }
 
     private func delta(_ base: [UInt8], _ target: [UInt8], limit: Int = .max) -> [UInt8]? {
-        target.withUnsafeBytes { DeltaIndex(base).delta(to: $0, limit: limit) }
+        DeltaIndex(base).delta(to: DeltaTarget(target), limit: limit)
     }
 
     @Test(arguments: [0, 1, 15, 16, 17, 31, 100, 1_000, 70_000, 300_000])

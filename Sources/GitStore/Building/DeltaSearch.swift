@@ -107,6 +107,7 @@ private struct DeltaWindow {
         let candidate: DeltaCandidate
         var content: [UInt8]?
         var index: DeltaIndex?
+        var asTarget: DeltaTarget?
         /// Deltas one on another, down to an object in full.
         var depth = 0
         var delta: (base: Slot, bytes: [UInt8])?
@@ -136,6 +137,8 @@ private struct DeltaWindow {
 
     mutating func take(_ candidate: DeltaCandidate) throws(StoreError) {
         let target = Slot(candidate)
+        // Its hashes are of no use once it was tried on all.
+        defer { target.asTarget = nil }
         if !candidate.isReceived {
             for slot in slots.reversed() where slot.candidate.kind == candidate.kind {
                 try attempt(target, on: slot)
@@ -185,9 +188,12 @@ private struct DeltaWindow {
         let grown = to.size > from.size ? Int(to.size - from.size) : 0
         guard most > 0, grown < most, to.size >= from.size / 32 else { return }
         let index = try index(of: base)
-        let content = try content(of: target)
-        let bytes = content.withUnsafeBytes { index.delta(to: $0, limit: most) }
-        guard let bytes else { return }
+        let object =
+            if let made = target.asTarget { made } else {
+                DeltaTarget(try content(of: target))
+            }
+        target.asTarget = object
+        guard let bytes = index.delta(to: object, limit: most) else { return }
         if let delta = target.delta, delta.bytes.count == bytes.count,
             target.depth <= base.depth + 1
         {

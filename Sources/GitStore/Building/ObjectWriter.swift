@@ -32,7 +32,7 @@ final class ObjectWriter {
         let base = try database.read(delta.baseOID)
         let target = try database.read(oid)
         let index = DeltaIndex(base.content)
-        let bytes = target.content.span.withUnsafeBytes { index.delta(to: $0, limit: .max) }
+        let bytes = index.delta(to: DeltaTarget(target.content), limit: .max)
         guard let bytes, bytes.count == delta.size else {
             throw StoreError(.corrupt, "object \(oid) changed while it was packed")
         }
