@@ -163,7 +163,8 @@ struct FetchRun {
     private func cut() throws -> ShallowBoundary.Cut? {
         switch request.deepen {
         case .to(let depth): return .depth(depth)
-        case .by(let depth): return .further(depth)
+        case .by(let depth):
+            return .further(depth, tips: try Ancestry(database).commits(behind: refs.tips))
         case .cut(let since, let excluding):
             let excluded = try excluding.map { name in
                 guard let oid = refs.oid(meantBy: name) else {

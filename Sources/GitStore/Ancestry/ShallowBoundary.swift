@@ -12,8 +12,9 @@ package struct ShallowBoundary: Sendable {
     package enum Cut: Sendable {
         /// So many commits on each way from what is wanted.
         case depth(Int)
-        /// So many commits further than the receiver's shallow ones.
-        case further(Int)
+        /// So many commits further than those of the receiver's shallow ones that `tips` lead to,
+        /// whether what is wanted leads to them or not.
+        case further(Int, tips: [ObjectID])
         /// Commits no older than that, in seconds since 1970, that `excluded` do not lead to.
         case history(since: UInt64?, excluded: [ObjectID])
     }
@@ -36,10 +37,12 @@ package struct ShallowBoundary: Sendable {
         for oid in receiver where try database.contains(oid) { present.append(oid) }
         let inside: Set<ObjectID>
         switch cut {
+        case .depth(Self.infinite) where own.isEmpty, .further(Self.infinite, _) where own.isEmpty:
+            inside = Set(present)
         case .depth(let depth):
             inside = try cutAtDepth(depth, wants, own, ancestry)
-        case .further(let depth):
-            let reached = try ancestry.reached(present, from: wants)
+        case .further(let depth, let tips):
+            let reached = try ancestry.reached(present, from: tips)
             inside = try cutAtDepth(
                 depth == Self.infinite ? depth : depth + 1, present.filter(reached.contains), own,
                 ancestry)
