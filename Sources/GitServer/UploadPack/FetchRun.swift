@@ -56,22 +56,25 @@ struct FetchRun {
         }
     }
 
-    /// Nothing but what shown refs lead to is given to anybody, unless the configuration says so. Before
-    /// version 2 it is the shown tips alone.
+    /// Nothing but what shown refs lead to is given to anybody, unless the configuration says so. In no
+    /// version it is the tips alone: over HTTP a ref may move on between what a client was shown and what
+    /// it asks for.
     private func checkWants() throws {
-        let tips = refs.tips
-        var known = Set(tips)
-        if service.settings.allowsHiddenTips { known.formUnion(refs.hidden.map(\.oid)) }
+        var tips = refs.tips
+        // Who may ask for the tips of hidden refs may ask for what is behind them.
+        if service.settings.allowsHiddenTips || service.settings.allowsReachable {
+            let known = Set(tips)
+            tips += refs.hidden.map(\.oid).filter { !known.contains($0) }
+        }
+        let known = Set(tips)
         let others = wants.filter { !known.contains($0) }
         guard !others.isEmpty else { return }
         var refused: ObjectID?
         if service.settings.allowsAny {
             for oid in others where try !database.contains(oid) { refused = oid }
-        } else if request.isV2 || service.settings.allowsReachable {
+        } else {
             refused = try service.served.reachable(from: tips, shallow: ownShallow)
                 .firstUnreached(others)
-        } else {
-            refused = others.first
         }
         if let refused { throw Refusal("upload-pack: not our ref \(refused)") }
     }
