@@ -63,9 +63,7 @@ public struct PushRules: Sendable {
         var verdict = Verdict()
         let objects = database ?? repository.objects
         let name = change.name.printable
-        guard change.name.hasPrefix("refs/"), RefName.isWellFormed(change.name.dropFirst(5)),
-            RefName(change.name) != nil
-        else {
+        guard Self.mayBeNamed(change) else {
             verdict.refuse(
                 "funny refname", "refusing to create funny ref '\(name)' remotely")
             return verdict
@@ -80,6 +78,13 @@ public struct PushRules: Sendable {
         if verdict.refusal != nil { return verdict }
         try judgeDirection(change, objects, &verdict)
         return verdict
+    }
+
+    /// Below `refs/` there is at least one folder, but for what has come to be elsewhere and is to go.
+    private static func mayBeNamed(_ change: RefChange) -> Bool {
+        guard change.name.hasPrefix("refs/"), RefName(change.name) != nil else { return false }
+        let below = change.name.dropFirst(5)
+        return RefName.isWellFormed(below) && (change.new.isZero || below.bytes.contains(0x2f))
     }
 
     private func judgeCurrentBranch(_ change: RefChange, _ verdict: inout Verdict) {
