@@ -23,6 +23,8 @@ final class PushRun {
     private var refusals: [ByteString?]
     /// Commands that deleted what was not there: no hook hears of them.
     private var changedNothing: Set<Int> = []
+    /// Commands that another one, which is named otherwise, does too.
+    private var doneByOther: Set<Int> = []
     private var unpackError: ByteString?
 
     private var request: PushRequest { push.request }
@@ -84,7 +86,7 @@ final class PushRun {
         for place in open {
             if let reason = rules.refusalOfHidden(change(place)) { refuse(place, reason) }
         }
-        refuseAliases()
+        settleAliases()
         guard !open.isEmpty, try runPreReceive(quarantine) else { return }
         output.onCancel(nil)
         do throws(StoreError) { try quarantine?.migrate() } catch {
@@ -151,18 +153,27 @@ final class PushRun {
         }
     }
 
-    /// Refuses two changes of one ref, once by its own name and once by that of a symbolic ref.
-    private func refuseAliases() {
+    /// Two changes of one ref, once by its own name and once by that of a symbolic ref, are made by its
+    /// own name if they are the same, and refused if not.
+    private func settleAliases() {
         var first: [RefName: Int] = [:]
         for place in open {
             guard let name = request.commands[place].ref,
                 let target = repository.refs.target(of: name)
             else { continue }
-            guard let other = first.updateValue(place, forKey: target) else { continue }
+            guard let other = first[target] else {
+                first[target] = place
+                continue
+            }
             let (a, b) = (request.commands[other], request.commands[place])
-            guard a.old != b.old || a.new != b.new else { continue }
-            refuse(place, "inconsistent aliased update")
-            refuse(other, "inconsistent aliased update")
+            guard a.old == b.old, a.new == b.new else {
+                refuse(place, "inconsistent aliased update")
+                refuse(other, "inconsistent aliased update")
+                continue
+            }
+            let isAlias = name != target
+            doneByOther.insert(isAlias ? place : other)
+            if !isAlias { first[target] = place }
         }
     }
 
@@ -181,7 +192,7 @@ final class PushRun {
     // MARK: Changing refs
 
     private func changeEach(_ rules: PushRules) throws(StoreError) {
-        for place in open {
+        for place in open where !doneByOther.contains(place) {
             guard try mayChange(place, rules) else { continue }
             do throws(StoreError) { try commit([place]) } catch {
                 sender.tell(["error: \(error.message)"])
@@ -191,7 +202,7 @@ final class PushRun {
     }
 
     private func changeTogether(_ rules: PushRules) throws(StoreError) {
-        let places = open
+        let places = open.filter { !doneByOther.contains($0) }
         for place in places where try !mayChange(place, rules) { break }
         guard refusals.allSatisfy({ $0 == nil }) else { return refuseAll("atomic push failure") }
         do throws(StoreError) { try commit(places) } catch {
@@ -232,13 +243,18 @@ final class PushRun {
                     followingSymbolic: true)
                 continue
             }
+            // An old value that is no object here says nothing of what a ref that is gone has held.
+            var isOldKnown = false
+            if !command.old.isZero { isOldKnown = try repository.objects.contains(command.old) }
             let current = try? repository.refs.read(name)
-            if current == nil, command.old.isZero || current == nil {
+            if current == nil, !isOldKnown {
                 sender.tell(["warning: deleting a non-existent ref"])
                 changedNothing.insert(place)
             }
             transaction.delete(
-                name, expecting: current == nil || command.old.isZero ? .any : .oid(command.old),
+                name,
+                expecting: changedNothing.contains(place) || command.old.isZero
+                    ? .any : .oid(command.old),
                 followingSymbolic: true)
         }
         try repository.refs.update(transaction, observer: hooks.observer(output: tell))
