@@ -87,6 +87,8 @@ final class PushRun {
             if let reason = rules.refusalOfHidden(change(place)) { refuse(place, reason) }
         }
         settleAliases()
+        // Nothing can come of it any more, and no object is to be left of it.
+        if request.atomic, open.count < refusals.count { refuseAll("atomic push failure") }
         guard !open.isEmpty, try runPreReceive(quarantine) else { return }
         output.onCancel(nil)
         do throws(StoreError) { try quarantine?.migrate() } catch {
