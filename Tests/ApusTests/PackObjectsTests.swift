@@ -113,13 +113,15 @@ import Testing
             : "git repack -adbq"
         try run("/bin/sh", ["-c", script], directory: repository.path).required()
         for round in 0 ..< 2 {
-            for (number, lines) in Self.revisions.enumerated() {
+            for (number, lines) in Self.revisions.enumerated()
+            where fixture == "history" || number < 6 {
                 try repository.compare(
                     number % 2 == round ? [] : ["--include-tag", "--delta-base-offset"], lines)
             }
             try repository.compare(["--all"], [])
             try repository.compare(["--all", "--delta-base-offset"], ["^%3"])
-            for filter in Self.filters where fixture == "history" || fixture == "sha256" {
+            let hasFilters = fixture == "history" && round == 1
+            for filter in Self.filters where hasFilters {
                 try repository.compare(["--all", "--filter=\(filter)"], [])
                 try repository.compare(
                     ["--filter=\(filter)", "--delta-base-offset"], ["%0", "^%9"])

@@ -82,6 +82,24 @@ import Testing
         }
     }
 
+    /// The newest all, then fewer and fewer; tips before merges before others.
+    @Test func choosesFewerOfOlderCommits() {
+        func commit(_ number: Int) -> BitmapChoice.Commit {
+            BitmapChoice.Commit(
+                number: number, isTip: number == 30_123, isMerge: number % 7 == 0)
+        }
+        #expect(BitmapChoice.choose((0 ..< 99).map(commit)) == Array(0 ..< 99))
+        let chosen = BitmapChoice.choose((0 ..< 50_000).map(commit))
+        #expect(Array(chosen.prefix(101)) == Array(0 ... 100))
+        #expect(chosen == chosen.sorted() && Set(chosen).count == chosen.count)
+        #expect(chosen.contains(30_123))
+        #expect(chosen[200...].filter { $0 % 7 == 0 }.count > chosen.count - 210)
+        for (number, next) in zip(chosen, chosen.dropFirst()) where next < 19_000 {
+            #expect(next - number <= 202)
+        }
+        #expect(chosen.count < 500)
+    }
+
     // MARK: Files that git wrote
 
     private func repository(
@@ -111,6 +129,49 @@ import Testing
     @Test(arguments: ObjectFormat.allCases, [false, true])
     func saysWhatGitWalksTo(format: ObjectFormat, index: Bool) throws {
         let (scratch, commits) = try repository(format, index: index)
+        try expectWhatGitWalksTo(scratch, commits, format)
+    }
+
+    /// Bitmaps that are written here; once more with what git wrote of the same.
+    @Test(arguments: ObjectFormat.allCases, [false, true])
+    func areWrittenRightly(format: ObjectFormat, index: Bool) throws {
+        let (scratch, commits) = try repository(format, index: index)
+        let theirs = try #require(try database(scratch, format).bitmaps())
+        let folder = "w/.git/objects/pack"
+        for name in try scratch.list(folder) where name.contains("multi") {
+            try FileSystem.remove(scratch["\(folder)/\(name)"])
+        }
+        let repository = try Repository.open(gitDirectory: scratch["w/.git"])
+        if index {
+            var writer = MultiPackIndexWriter(repository.objects)
+            writer.bitmaps = repository
+            _ = try writer.write()
+        } else {
+            var options = RepackOptions()
+            options.packsEverything = true
+            options.removesRedundant = true
+            options.writesBitmaps = true
+            let summary = try Repacker(repository, options).run()
+            #expect(summary.withoutBitmaps == nil)
+        }
+        let ours = try #require(try database(scratch, format).bitmaps())
+        #expect(ours.file.entryCount == theirs.file.entryCount)
+        var known = 0
+        for bit in 0 ..< ours.count where ours.nameHash(bit: bit) != 0 {
+            let other = try #require(theirs.bit(of: ours.oid(bit: bit)))
+            // A file may have more than one path; and of many packs, git has none.
+            if index || theirs.nameHash(bit: other) == ours.nameHash(bit: bit) { known += 1 }
+        }
+        #expect(theirs.file.hasNameHashes != index)
+        #expect(known > 60)
+        try expectWhatGitWalksTo(scratch, commits, format)
+        try scratch.git("rev-list", "--test-bitmap", "main", in: "w")
+        try scratch.git("fsck", "--full", in: "w")
+    }
+
+    private func expectWhatGitWalksTo(
+        _ scratch: PackScratch, _ commits: [String], _ format: ObjectFormat
+    ) throws {
         let bitmaps = try #require(try database(scratch, format).bitmaps())
         #expect(bitmaps.packCount > 0)
         var found = 0

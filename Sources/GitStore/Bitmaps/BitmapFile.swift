@@ -107,7 +107,9 @@ final class BitmapFile: Sendable {
         if flags & hasNameHashes != 0 {
             let start = end - count * 4
             guard start >= cursor.offset else { throw ParseError("no name hashes", at: end) }
-            parts.nameHashes = start
+            // Git writes zeros for a multi-pack-index.
+            let isUseful = file.unsafeBytes[start ..< end].contains { $0 != 0 }
+            if isUseful { parts.nameHashes = start }
         }
         guard cursor.offset <= end else { throw ParseError("unexpected end", at: end) }
         return parts

@@ -131,6 +131,11 @@ struct BitmapSelection {
         try number(rest)
         guard !had.isEmpty else { return }
         selection.hasReceived = { [index] oid in index.bit(of: oid).map(had.contains) ?? false }
+        // Of all that the receiver has, what a delta is on may be far off. To look for better ones takes
+        // longer than all else, so it is done for small answers only.
+        if selection.count <= Self.smallAnswer {
+            selection.largestDeltaOnReceived = Self.smallDelta
+        }
         if request.isThin { try chooseBases(for: selection.chosen, had) }
     }
 
@@ -150,30 +155,44 @@ struct BitmapSelection {
         }
     }
 
-    /// Bases of one path and kind that are given for new deltas: the newest.
-    private static let mostBases = 4
+    /// Bytes of a delta that is good enough.
+    private static let smallDelta: UInt64 = 2_000
+    /// Objects of an answer for which better deltas are looked for.
+    private static let smallAnswer = 1_000
 
-    /// Has the receiver's newest objects of the paths of those in the pack be bases.
+    /// How many of the receiver's objects before and behind each are given as bases.
+    private static let nearBases = 2
+
+    /// Has the receiver's objects of the paths of those in the pack be bases: those nearest in the order
+    /// of the bits, where versions that are like one another stand together.
     private func chooseBases(for chosen: [UInt32], _ had: Bitmap) throws(StoreError) {
         for kind in [ObjectKind.tree, .blob] {
-            var counts: [UInt32: Int] = [:]
-            for number in chosen where objects.kind(Int(number)) == kind {
-                counts[objects.hints[Int(number)]] = 0
-            }
-            if counts.isEmpty { continue }
+            let wanted = chosen.filter { objects.kind(Int($0)) == kind }
+            var versions: [UInt32: [Int]] = [:]
+            for number in wanted { versions[objects.hints[Int(number)]] = [] }
+            if versions.isEmpty { continue }
             var some = try index.file.objects(kind)
             some.formIntersection(had)
-            try some.forEach { bit throws(StoreError) in
-                let hash = index.nameHash(bit: bit)
-                guard let count = counts[hash], count < Self.mostBases else { return }
-                counts[hash] = count + 1
-                let number = objects.number(of: index.oid(bit: bit))
-                guard !objects.has(.chosen, number) else { return }
-                objects.set(.uninteresting, number)
-                objects.setKind(kind, number)
-                objects.hints[number] = hash
-                selection.received.append(UInt32(truncatingIfNeeded: number))
+            some.forEach { bit in
+                versions[index.nameHash(bit: bit)]?.append(bit)
+            }
+            for number in wanted {
+                let known = versions[objects.hints[Int(number)]] ?? []
+                let bit = history.bit(Int(number)) ?? 0
+                let place = known.partitionPoint { $0 < bit }
+                let near =
+                    max(0, place - Self.nearBases) ..< min(known.count, place + Self.nearBases)
+                for bit in known[near] { addBase(bit, kind) }
             }
         }
+    }
+
+    private func addBase(_ bit: Int, _ kind: ObjectKind) {
+        let number = objects.number(of: index.oid(bit: bit))
+        guard objects.marks[number].isDisjoint(with: [.chosen, .uninteresting]) else { return }
+        objects.set(.uninteresting, number)
+        objects.setKind(kind, number)
+        objects.hints[number] = index.nameHash(bit: bit)
+        selection.received.append(UInt32(truncatingIfNeeded: number))
     }
 }

@@ -74,16 +74,19 @@ struct CandidateList {
             let kind: ObjectKind
             let hash: UInt32
         }
-        var wanted: Set<Path> = []
+        // More of one path than the window holds would only drive one another out of it.
+        let most = selection.request.window
+        var counts: [Path: Int] = [:]
         for candidate in candidates {
-            wanted.insert(Path(kind: candidate.kind, hash: candidate.pathHash))
+            counts[Path(kind: candidate.kind, hash: candidate.pathHash)] = 0
         }
         var found: [DeltaCandidate] = []
         for number in selection.received {
             let objects = selection.objects
-            guard let kind = objects.kind(Int(number)),
-                wanted.contains(Path(kind: kind, hash: objects.hints[Int(number)]))
-            else { continue }
+            guard let kind = objects.kind(Int(number)) else { continue }
+            let path = Path(kind: kind, hash: objects.hints[Int(number)])
+            guard let count = counts[path], count < most else { continue }
+            counts[path] = count + 1
             do throws(StoreError) {
                 let size = try selection.reader.header(Int(number)).size
                 found.append(candidate(Int(number), home: 0, size: size, isReceived: true))

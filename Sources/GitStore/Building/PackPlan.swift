@@ -77,17 +77,17 @@ struct PackPlan {
                 return .member(Int(base.number))
             }
             guard let oid = pack.oid(at: member.offset - distance) else { return .missing }
-            return base(oid, number)
-        case .oid(let oid): return base(oid, number)
+            return base(oid, number, header.size)
+        case .oid(let oid): return base(oid, number, header.size)
         }
     }
 
-    private func base(_ oid: ObjectID, _ pack: Int) -> Base {
+    private func base(_ oid: ObjectID, _ pack: Int, _ size: UInt64) -> Base {
         let objects = selection.objects
         if let share = selection.share, share.holds(oid) { return .shared(oid) }
+        let isThin = selection.request.isThin && size <= selection.largestDeltaOnReceived
         guard let number = objects.find(oid) else {
-            return selection.request.isThin && selection.hasReceived(oid)
-                ? .received(oid) : .missing
+            return isThin && selection.hasReceived(oid) ? .received(oid) : .missing
         }
         if objects.has(.chosen, number) {
             guard let place = PackedPlaces.place(objects.places[number]),
@@ -97,6 +97,6 @@ struct PackPlan {
             return other < pack ? .other(number) : .missing
         }
         let isReceived = objects.has(.uninteresting, number) || selection.hasReceived(oid)
-        return selection.request.isThin && isReceived ? .received(oid) : .missing
+        return isThin && isReceived ? .received(oid) : .missing
     }
 }

@@ -17,6 +17,10 @@ final class PackSelection {
     /// Says of objects without a number whether the receiver has them.
     var hasReceived: (ObjectID) -> Bool = { _ in false }
 
+    /// Larger deltas on what the receiver has, in bytes, are not used as they are: better ones are looked
+    /// for.
+    var largestDeltaOnReceived = UInt64.max
+
     private var commits: CommitWalk
     let links: TreeLinks
     private let progress: PackBuildProgress
