@@ -97,19 +97,33 @@ struct BitmapSelection {
     private func filterBySize(_ bits: inout Bitmap) throws(StoreError) {
         var blobs = try index.file.objects(.blob)
         blobs.formIntersection(bits)
+        let tools = ReadingTools(DeltaBaseCache(budget: 1 << 20, shards: 1))
+        let order = try index.pack?.rowsInPackOrder() ?? []
         try blobs.forEach { bit throws(StoreError) in
             try selection.cancellation.check()
-            let number = objects.number(of: index.oid(bit: bit))
-            if try selection.reader.header(number).size >= request.filter.blobLimit {
-                bits.remove(bit)
+            let place = bit < index.packCount ? order[bit].offset : nil
+            if try size(bit, at: place, tools) >= request.filter.blobLimit { bits.remove(bit) }
+        }
+    }
+
+    /// - Parameter place: where its entry begins in the pack of the first bits.
+    private func size(
+        _ bit: Int, at place: UInt64?, _ tools: ReadingTools
+    ) throws(StoreError) -> UInt64 {
+        if let place, let pack = index.pack {
+            do throws(StoreError) { return try pack.header(at: place, tools).size } catch
+                where error.code == .corrupt || error.code == .notFound
+            {
+                // Another copy may do.
             }
         }
+        return try selection.reader.header(objects.number(of: index.oid(bit: bit))).size
     }
 
     // MARK: What becomes of the bits
 
     /// A part of a pack is copied if it is at least one in so many of its entries.
-    private static let leastShare = 4
+    private static let leastShare = 8
 
     private func share(_ bits: Bitmap, _ had: Bitmap) throws(StoreError) {
         var rest = bits
@@ -120,7 +134,8 @@ struct BitmapSelection {
                 let share = try PackShare(
                     pack, wanted: wanted, received: hasHaves ? had.prefix(index.packCount) : nil)
                 let unusable = try share.removeUnusable(
-                    isThin: request.isThin, selection.cancellation)
+                    among: try ofSplitKinds(wanted), isThin: request.isThin,
+                    selection.cancellation)
                 selection.share = share
                 rest.removeAll(under: index.packCount)
                 for oid in unusable {
@@ -137,6 +152,19 @@ struct BitmapSelection {
             selection.largestDeltaOnReceived = Self.smallDelta
         }
         if request.isThin { try chooseBases(for: selection.chosen, had) }
+    }
+
+    /// Those of kinds of which not all of the pack's objects are wanted: what is a delta is on one of its
+    /// kind.
+    private func ofSplitKinds(_ wanted: Bitmap) throws(StoreError) -> Bitmap {
+        var split = wanted
+        for kind in ObjectKind.allCases {
+            let all = try index.file.objects(kind).prefix(wanted.count)
+            var some = all
+            some.formIntersection(wanted)
+            if some == all { split.subtract(all) }
+        }
+        return split
     }
 
     private func number(_ bits: Bitmap) throws(StoreError) {

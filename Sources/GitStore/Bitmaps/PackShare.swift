@@ -58,14 +58,16 @@ final class PackShare {
     /// Takes out what cannot be copied, because it is a delta on what neither goes along nor is with
     /// the receiver; says what that was.
     ///
-    /// - Parameter isThin: whether what the receiver has may be a base.
+    /// - Parameters:
+    ///   - some: those that may be such.
+    ///   - isThin: whether what the receiver has may be a base.
     func removeUnusable(
-        isThin: Bool, _ cancellation: CancellationFlag
+        among some: Bitmap, isThin: Bool, _ cancellation: CancellationFlag
     ) throws(StoreError) -> [ObjectID] {
         guard !isWhole else { return [] }
         let tools = ReadingTools(DeltaBaseCache(budget: 0, shards: 1))
         var unusable: [Int] = []
-        try wanted.forEach { position throws(StoreError) in
+        try some.forEach { position throws(StoreError) in
             if position & 1_023 == 0 { try cancellation.check() }
             guard let base = try base(of: position, tools) else { return }
             if base >= 0, wanted.contains(base) { return }
