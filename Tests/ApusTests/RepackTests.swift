@@ -101,10 +101,19 @@ import Testing
 
     @Test(arguments: ["history", "sha256", "nested-tags", "many-refs", "octopus", "odd-names"])
     func makesBareRepositoriesThatGitServes(fixture: String) throws {
+        try expectSound(fixture, ["-a", "-d", "-q"])
+    }
+
+    @Test(arguments: ["history", "deep-deltas"])
+    func makesDeltasAnew(fixture: String) throws {
+        try expectSound(fixture, ["-a", "-d", "-q", "-f"])
+    }
+
+    private func expectSound(_ fixture: String, _ options: [String]) throws {
         let pair = try CommandPair()
         let source = try Fixture.named(fixture).path
         try pair.setUp { try run("/bin/cp", ["-R", source, $0("r.git")]).required() }
-        try pair.compare(["-C", "r.git", "repack", "-a", "-d", "-q"])
+        try pair.compare(["-C", "r.git", "repack"] + options)
         try pair.expectSameObjects(in: "r.git")
         for name in ["info/refs"] { try pair.expectSameFile("r.git/\(name)") }
         let (path, other) = pair.paths("r.git")

@@ -39,6 +39,7 @@ struct PackPlan {
 
     /// Whether the answer is all that one pack holds: then nothing is to be made.
     var isOnePack: Bool {
+        guard selection.request.reusesDeltas else { return false }
         if selection.share != nil { return packs.isEmpty && loose.isEmpty }
         return packs.count == 1 && loose.isEmpty && packs[0].isWhole
     }
