@@ -270,21 +270,23 @@ import Testing
 
     private static let good = "git commit-tree HEAD^{tree} -p HEAD -m Good"
 
-    @Test(
-        arguments: [
-            "refs/heads/a..b", "refs/heads/.a", "refs/heads/a.lock", "refs/heads/a b",
-            "refs/heads/a~1",
-            "refs/heads/a^", "refs/heads/a:b", "refs/heads/a?", "refs/heads/a*", "refs/heads/[a",
-            "refs/heads/a\\b", "refs/heads/a/", "refs/heads//a", "refs/heads/@{x", "HEAD", "main",
-            "foo/bar", "refs", "refs/", "refs/heads", "refs/x", "refs/heads/HEAD", "refs/../config",
-            "../config", "objects/x", "refs/heads/é",
-            "config",
-            "refs/heads/@", "refs/heads/-x", "/etc/passwd", "FETCH_HEAD",
-        ])
-    func namesThatMakeNoSense(name: String) throws {
+    private static let names = [
+        "refs/heads/a..b", "refs/heads/.a", "refs/heads/a.lock", "refs/heads/a b",
+        "refs/heads/a~1",
+        "refs/heads/a^", "refs/heads/a:b", "refs/heads/a?", "refs/heads/a*", "refs/heads/[a",
+        "refs/heads/a\\b", "refs/heads/a/", "refs/heads//a", "refs/heads/@{x", "HEAD", "main",
+        "foo/bar", "refs", "refs/", "refs/heads", "refs/x", "refs/heads/HEAD", "refs/../config",
+        "../config", "objects/x", "refs/heads/é",
+        "config",
+        "refs/heads/@", "refs/heads/-x", "/etc/passwd", "FETCH_HEAD",
+    ]
+
+    @Test func namesThatMakeNoSense() throws {
         let scene = try Scene(Self.good)
-        let report = try scene.push([(Self.zero, scene.tip, name)])
-        #expect(report.apus == report.git)
+        for name in Self.names {
+            let report = try scene.push([(Self.zero, scene.tip, name)])
+            #expect(report.apus == report.git, "\(name)")
+        }
         try scene.pair.expectSameServed(objects: false)
     }
 
