@@ -8,6 +8,10 @@
 #include <poll.h>
 #include <stdio.h>
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 #if defined(__linux__) && !defined(POLLRDHUP)
 #define POLLRDHUP 0x2000
 #elif !defined(POLLRDHUP)
@@ -137,5 +141,19 @@ static inline int apus_socket_is_hung_up(int descriptor) {
 
 static const ssize_t apus_mhd_end_of_stream = MHD_CONTENT_READER_END_OF_STREAM;
 static const ssize_t apus_mhd_end_with_error = MHD_CONTENT_READER_END_WITH_ERROR;
+
+// glibc keeps what threads have freed, each in a heap of its own, and gives a thread new ones while there are
+// few: with many short-lived threads that is most of a server's memory.
+static inline void apus_keep_memory_together(void) {
+#if defined(__GLIBC__)
+    mallopt(M_ARENA_MAX, 4);
+#endif
+}
+
+static inline void apus_give_back_memory(void) {
+#if defined(__GLIBC__)
+    malloc_trim(0);
+#endif
+}
 
 #endif

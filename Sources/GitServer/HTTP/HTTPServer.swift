@@ -46,6 +46,7 @@ package final class HTTPServer: Sendable {
     /// Binds the address and begins to serve.
     package init(_ options: HTTPServerOptions, _ handler: any HTTPHandler) throws(ServerError) {
         self.options = options
+        apus_keep_memory_together()
         let socket = try ListeningSocket(options.address, options.port, options.backlog)
         port = socket.port
         core = ServerCore(options, handler)
@@ -114,7 +115,14 @@ final class ServerCore: Sendable {
     func watch() throws(ServerError) {
         do throws(StoreError) {
             let thread = try SystemThread { [self] in
-                while !hasEnded.wait(milliseconds: 1_000, until: { $0 }) { inspectAll() }
+                var wasActive = false
+                while !hasEnded.wait(milliseconds: 1_000, until: { $0 }) {
+                    inspectAll()
+                    // What answers have freed is given back to the system once there are none.
+                    let isActive = active.load(ordering: .relaxed) > 0
+                    if wasActive, !isActive { apus_give_back_memory() }
+                    wasActive = isActive
+                }
             }
             watcher.withLock { $0 = thread }
         } catch { throw ServerError(error) }

@@ -37,7 +37,7 @@ final class PushRun {
         ticker = service.ticker
         sender = PushSender(push.request, service.output)
         var hooks = HookRunner(service.repository)
-        hooks.pushOptions = push.request.pushOptions
+        hooks.pushOptions = push.request.pushOptions ?? []
         hooks.variables = Self.variables(pusher)
         self.hooks = hooks
         refusals = Array(repeating: nil, count: push.request.commands.count)
@@ -256,8 +256,7 @@ final class PushRun {
             transaction.delete(
                 name,
                 expecting: changedNothing.contains(place) || command.old.isZero
-                    ? .any : .oid(command.old),
-                followingSymbolic: true)
+                    ? .any : .oid(command.old))
         }
         try repository.refs.update(transaction, observer: hooks.observer(output: tell))
     }

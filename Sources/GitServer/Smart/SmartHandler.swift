@@ -15,6 +15,7 @@ import Synchronization
 final class SmartHandler: HTTPHandler {
     private let repositories = ServedRepositories()
     private let ticker: Ticker
+    private let wholePacks = Admission(Workers.processorCount)
     private let options: ServerOptions
     private let metrics = Metrics()
     private let log: LogWriter?
@@ -170,8 +171,10 @@ final class SmartHandler: HTTPHandler {
         run(answer, exchange) {
             switch caller.service {
             case .uploadPack:
-                try UploadPackService(served: caller.served, output: answer, ticker: ticker)
-                    .advertise(version)
+                try UploadPackService(
+                    served: caller.served, output: answer, ticker: ticker, wholePacks: wholePacks
+                )
+                .advertise(version)
             case .receivePack:
                 try ReceivePackService(served: caller.served, output: answer, ticker: ticker)
                     .advertise(version)
@@ -201,8 +204,10 @@ final class SmartHandler: HTTPHandler {
     ) {
         let version = Self.version(exchange)
         run(answer, exchange) {
-            try UploadPackService(served: caller.served, output: answer, ticker: ticker)
-                .answer(body, version)
+            try UploadPackService(
+                served: caller.served, output: answer, ticker: ticker, wholePacks: wholePacks
+            )
+            .answer(body, version)
         }
     }
 

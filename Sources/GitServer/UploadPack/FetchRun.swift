@@ -206,7 +206,10 @@ struct FetchRun {
         }
         writer.beginPack()
         try service.output.send(writer.takeBytes())
-        let assembler = PackAssembler(pack, from: database)
+        // Fetches of a few objects do not wait for whole clones.
+        let isWhole = common.isEmpty && request.deepen == nil
+        let assembler = PackAssembler(
+            pack, from: database, admission: isWhole ? service.wholePacks : nil)
         let sender = PackSender(
             writer, service.output, assembler.progress, isQuiet: request.noProgress)
         service.output.onCancel { assembler.cancel() }

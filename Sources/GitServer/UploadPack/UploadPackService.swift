@@ -10,6 +10,8 @@ struct UploadPackService {
     let served: ServedRepository
     let output: any ServiceOutput
     let ticker: Ticker
+    /// Packs of a whole repository that are prepared at once.
+    let wholePacks: Admission
 
     var repository: Repository { served.repository }
     var settings: UploadPackSettings { served.uploadPack }

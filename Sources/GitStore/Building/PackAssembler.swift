@@ -26,10 +26,22 @@ public final class PackAssembler: Sendable {
     private let database: ObjectDatabase
     private let request: PackRequest
     private let cancellation = CancellationFlag()
+    private let admission: Admission?
 
     public init(_ request: PackRequest, from database: ObjectDatabase) {
         self.request = request
         self.database = database
+        admission = nil
+    }
+
+    /// - Parameter admission: what the choice of the objects, and the search for deltas, wait for: these take
+    ///   most of the memory.
+    package init(
+        _ request: PackRequest, from database: ObjectDatabase, admission: Admission?
+    ) {
+        self.request = request
+        self.database = database
+        self.admission = admission
     }
 
     /// Has ``run(_:)`` stop soon; call it on any thread.
@@ -45,11 +57,19 @@ public final class PackAssembler: Sendable {
     public func run(
         _ sink: @escaping (UnsafeRawBufferPointer) throws(StoreError) -> Void
     ) throws(StoreError) -> PackSummary {
+        try prepare(sink).run()
+    }
+
+    private func prepare(
+        _ sink: @escaping (UnsafeRawBufferPointer) throws(StoreError) -> Void
+    ) throws(StoreError) -> PackWriter {
+        try admission?.enter(cancellation)
+        defer { admission?.leave() }
         let selection = try select()
         guard selection.count <= UInt32.max else {
             throw StoreError(.limit, "more objects than a pack can have")
         }
-        return try write(selection, sink).run()
+        return try write(selection, sink)
     }
 
     /// What writes the objects of a selection.
