@@ -8,12 +8,14 @@ final class TestHandler: HTTPHandler {
     private let answering: @Sendable (HTTPExchange) -> Void
     private let kept = Mutex<(answered: Int, records: [HTTPRecord])>((0, []))
 
-    init(
-        refuse: @escaping @Sendable (RequestHead) -> HTTPResponse? = { _ in nil },
-        answer: @escaping @Sendable (HTTPExchange) -> Void = TestHandler.echo
-    ) {
-        refusing = refuse
+    init(_ answer: @escaping @Sendable (HTTPExchange) -> Void = TestHandler.echo) {
+        refusing = { _ in nil }
         answering = answer
+    }
+
+    init(refuse: @escaping @Sendable (RequestHead) -> HTTPResponse?) {
+        refusing = refuse
+        answering = TestHandler.echo
     }
 
     var answered: Int { kept.withLock { $0.answered } }

@@ -55,7 +55,7 @@ package final class HTTPServer: Sendable {
     }
 
     /// Requests that are being answered.
-    package var activeRequests: Int { core.active.load(ordering: .relaxed) }
+    package var activeRequests: Int { core.active.load(ordering: .sequentiallyConsistent) }
     /// Connections that are open, idle ones too.
     package var connections: Int { core.connections.withLock { $0.count } }
 
@@ -66,6 +66,7 @@ package final class HTTPServer: Sendable {
         daemon.quiesce()
         let deadline = ContinuousClock.now + grace
         while activeRequests > 0, ContinuousClock.now < deadline { usleep(20_000) }
+        core.isClosed.store(true, ordering: .sequentiallyConsistent)
         core.cancelAll()
         while activeRequests > 0 { usleep(5_000) }
         core.endWatch()
@@ -78,6 +79,8 @@ final class ServerCore: Sendable {
     let options: HTTPServerOptions
     let handler: any HTTPHandler
     let isStopping = Atomic(false)
+    /// Nothing is begun any more: libmicrohttpd must not be stopped with connections suspended.
+    let isClosed = Atomic(false)
     let active = Atomic(0)
     let connections = Mutex<[ObjectIdentifier: HTTPConnection]>([:])
     private let hasEnded = Monitor(false)
@@ -90,8 +93,10 @@ final class ServerCore: Sendable {
 
     /// Runs the handler on a thread of its own; false where there is none to be had.
     func start(_ exchange: HTTPExchange) -> Bool {
-        let count = active.add(1, ordering: .relaxed).newValue
-        guard count <= options.maximumRequests else {
+        let count = active.add(1, ordering: .sequentiallyConsistent).newValue
+        guard count <= options.maximumRequests,
+            !isClosed.load(ordering: .sequentiallyConsistent)
+        else {
             active.subtract(1, ordering: .relaxed)
             return false
         }
