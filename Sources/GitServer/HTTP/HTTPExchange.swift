@@ -27,6 +27,8 @@ package final class HTTPExchange: @unchecked Sendable {
 
         // The answer on its way to the client.
         var response: HTTPResponse?
+        /// libmicrohttpd has it, and closes what it sends.
+        var isHandedOver = false
         var output = ByteQueue()
         var outputTotal: UInt64 = 0
         var hasOutputEnded = false
@@ -182,7 +184,10 @@ package final class HTTPExchange: @unchecked Sendable {
     func receivedAll() -> HTTPResponse? {
         let (response, needsWorker) = state.change { state in
             state.hasInputEnded = true
-            if let response = state.response { return (Optional(response), false) }
+            if let response = state.response {
+                state.isHandedOver = true
+                return (Optional(response), false)
+            }
             suspend(&state)
             return (nil, !state.hasWorker)
         }
@@ -215,6 +220,7 @@ package final class HTTPExchange: @unchecked Sendable {
     func finish(isWhole: Bool) {
         let cancel = state.change { state in
             state.isOver = true
+            if !state.isHandedOver { state.response?.discard() }
             return isWhole && state.hasOutputEnded ? nil : Self.cancel(&state)
         }
         cancel?()
@@ -232,14 +238,16 @@ package final class HTTPExchange: @unchecked Sendable {
     }
 
     /// What is to become of the connection, looked at about once a second.
-    func inspect(isHungUp: () -> Bool, minimumPace: Int) -> Verdict {
+    func inspect(isHungUp: () -> Bool, _ options: HTTPServerOptions) -> Verdict {
         state.change { state in
             if state.isOver || state.isCancelled { return .fine }
+            // What is not streamed goes out uncounted; one who takes none of it is idle.
+            if state.isHandedOver, state.response?.isStreamed == false { return .fine }
             if state.isSuspended {
                 state.pace = Pace()
                 return isHungUp() ? .gone : .fine
             }
-            return state.pace.isTooSlow(minimumPace) ? .slow : .fine
+            return state.pace.isTooSlow(options) ? .slow : .fine
         }
     }
 
@@ -268,25 +276,25 @@ package final class HTTPExchange: @unchecked Sendable {
 /// How fast a peer takes or gives.
 struct Pace {
     var moved = 0
-    private var seconds = 0
-
-    /// A peer has so long to move as many bytes.
-    private static let window = 30
+    private var since = ContinuousClock.now
 
     init() {}
 
     /// Called about once a second while the peer's turn lasts.
-    mutating func isTooSlow(_ bytesPerSecond: Int) -> Bool {
-        seconds += 1
-        guard seconds >= Self.window else { return false }
+    mutating func isTooSlow(_ options: HTTPServerOptions) -> Bool {
+        let time = ContinuousClock.now - since
+        guard time >= options.paceWindow else { return false }
         defer { self = Pace() }
-        return moved < bytesPerSecond * Self.window
+        let seconds = Int(time.components.seconds)
+        return moved < options.minimumPace * max(1, seconds)
     }
 }
 
 extension HTTPResponse {
     static let busy = HTTPResponse(
         503, text: "The server is busy.", headers: [("Retry-After", "5")])
+
+    fileprivate var isStreamed: Bool { if case .stream = body { true } else { false } }
 
     /// Closes what it would have sent.
     func discard() {

@@ -186,7 +186,7 @@ final class HTTPConnection: Sendable {
             if ContinuousClock.now - since > options.headTime { cut() }
             return
         }
-        switch exchange.inspect(isHungUp: isHungUp, minimumPace: options.minimumPace) {
+        switch exchange.inspect(isHungUp: isHungUp, options) {
         case .fine: break
         case .slow: cut()
         case .gone: exchange.cancel()

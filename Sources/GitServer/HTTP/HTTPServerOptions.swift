@@ -16,9 +16,10 @@ package struct HTTPServerOptions: Sendable {
     package var backlog: Int32 = 1_024
     /// A head has to come in this time, and a connection may be idle for it.
     package var headTime: Duration = .seconds(60)
-    /// A client that is to send, or to take, and moves less, in bytes a second over half a minute, is cut
+    /// A client that is to send, or to take, and moves less, in bytes a second over `paceWindow`, is cut
     /// off.
     package var minimumPace = 256
+    package var paceWindow: Duration = .seconds(30)
     /// Bytes for the head of a request, and for what is on its way.
     package var connectionMemory = 64 << 10
 
