@@ -62,6 +62,8 @@ static inline struct MHD_Daemon *apus_mhd_start(const struct apus_mhd_settings *
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)s->tls_key},
         {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)s->tls_certificate},
+        // GnuTLS alone decides on the ciphers; what came before TLS 1.2 is broken.
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
         {MHD_OPTION_END, 0, NULL},
     };
     if (s->tls_key) flags |= MHD_USE_TLS;

@@ -1,0 +1,59 @@
+import TestSupport
+import Testing
+
+@testable import GitServer
+
+/// TLS with a certificate from a file.
+@Suite(.timeLimit(.minutes(2))) struct TLSTests {
+    private let scratch: TemporaryDirectory
+
+    init() throws {
+        scratch = try TemporaryDirectory()
+        for name in ["one", "two"] {
+            try run(
+                "openssl",
+                [
+                    "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                    "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
+                    "subjectAltName=IP:127.0.0.1", "-keyout", scratch("\(name).key"), "-out",
+                    scratch("\(name).pem"),
+                ]
+            ).required()
+        }
+    }
+
+    private func server(_ chain: String, _ key: String) throws -> HTTPServer {
+        let pair = (readFile(scratch(chain)) ?? [], readFile(scratch(key)) ?? [])
+        return try HTTPServer.test { $0.certificate = pair }
+    }
+
+    @Test func speaksTLS() throws {
+        let server = try server("one.pem", "one.key")
+        defer { server.stop(grace: .zero) }
+        func curl(_ options: [String]) throws -> RunResult {
+            try run("curl", ["-sS", "https://127.0.0.1:\(server.port)/a"] + options)
+        }
+        #expect(try curl(["--cacert", scratch("one.pem")]).out == "GET /a ")
+        let body = [UInt8](repeating: 0x61, count: 3_000_000)
+        try scratch.write("body", body)
+        let posted = try curl([
+            "--cacert", scratch("one.pem"), "--data-binary", "@\(scratch("body"))",
+        ])
+        #expect(posted.stdout == Array("POST /a ".utf8) + body)
+        #expect(try !curl(["--cacert", scratch("two.pem")]).succeeded)
+        #expect(try !curl(["-k", "--tls-max", "1.1", "--ciphers", "ALL:@SECLEVEL=0"]).succeeded)
+        // One who speaks plainly has no answer, and holds nobody up.
+        let plain = try RawClient(server.port)
+        plain.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(statuses(try plain.rest()).isEmpty)
+    }
+
+    @Test(arguments: [("one.pem", "two.key"), ("one.key", "one.key"), ("none", "none")])
+    func refusesACertificateThatIsNone(chain: String, key: String) {
+        #expect { try server(chain, key) } throws: { error in
+            let error = error as? ServerError
+            return error?.code == .invalid
+                && error?.message == "the certificate or its key cannot be used"
+        }
+    }
+}
