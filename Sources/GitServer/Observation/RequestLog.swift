@@ -56,8 +56,11 @@ struct RequestLine {
             case "\"", "\\":
                 quoted += "\\"
                 quoted.unicodeScalars.append(scalar)
-            case _ where scalar.value < 0x20:
-                quoted += " "
+            case "\0" ..< " ": quoted += " "
+            // What some readers take for the end of a line, or a terminal obeys.
+            case "\u{7f}" ... "\u{9f}", "\u{2028}", "\u{2029}":
+                quoted += scalar.value < 0x100 ? "\\u00" : "\\u"
+                quoted += String(scalar.value, radix: 16)
             default: quoted.unicodeScalars.append(scalar)
             }
         }
