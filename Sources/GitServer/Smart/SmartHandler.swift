@@ -53,7 +53,7 @@ final class SmartHandler: HTTPHandler {
             return HTTPResponse(routeFault: error)
         }
         switch route {
-        case .page: return nil
+        case .page, .bundle: return nil
         case .advertise(_, let service): return refuse(service)
         case .call(_, let service):
             let wanted = ByteString("application/x-git-\(service.rawValue)-request")
@@ -75,6 +75,7 @@ final class SmartHandler: HTTPHandler {
         guard let route = try? SmartRoute(exchange.head) else { return }
         switch route {
         case .page(let name): exchange.respond(page(name))
+        case .bundle(let path): sendBundle(path, exchange)
         case .advertise(let path, let service):
             guard let caller = admit(path, service, exchange) else { return }
             advertise(caller, exchange)
@@ -180,6 +181,29 @@ final class SmartHandler: HTTPHandler {
                     .advertise(version)
             }
         }
+    }
+
+    /// How many components of a bundle's path are its repository's; all but the last where none are.
+    private func repositoryDepth(_ path: [ByteString]) -> Int {
+        let counts = max(1, path.count - BundleFiles.deepest) ..< path.count
+        let found = counts.first { count in
+            (try? options.repositories.find(Array(path[..<count]))) ?? nil != nil
+        }
+        return found ?? path.count - 1
+    }
+
+    private func sendBundle(_ path: [ByteString], _ exchange: HTTPExchange) {
+        let count = repositoryDepth(path)
+        guard let caller = admit(Array(path[..<count]), .uploadPack, exchange) else { return }
+        let repository = caller.served.repository
+        guard
+            let file = caller.served.uploadPack.bundleFiles.open(
+                Array(path[count...]), in: repository.gitDirectory)
+        else { return exchange.respond(HTTPResponse(404, text: "Not found.").uncached) }
+        exchange.respond(
+            HTTPResponse(
+                file: file.descriptor, file.status, for: exchange.head,
+                headers: [("Content-Type", "application/octet-stream")] + HTTPResponse.noCache))
     }
 
     private func call(_ caller: Caller, _ exchange: HTTPExchange) {

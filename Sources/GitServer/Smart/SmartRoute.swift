@@ -15,12 +15,15 @@ enum SmartService: String, Sendable {
 ///
 ///     GET  <path>/info/refs?service=git-<service>
 ///     POST <path>/git-<service>
+///     GET  <path>/<name>.bundle
 ///     GET  /-/<page>
 ///
-/// Nothing else is served: no file of a repository is.
+/// Nothing else is served: no file of a repository is, but the bundles that it lists for its clients.
 enum SmartRoute: Sendable {
     case advertise([ByteString], SmartService)
     case call([ByteString], SmartService)
+    /// A path of a repository, and of a bundle in it.
+    case bundle([ByteString])
     case page(ByteString)
 
     /// Why there is no route.
@@ -44,6 +47,9 @@ enum SmartRoute: Sendable {
         } else if let last = path.last, path.count > 1, let service = SmartService(name: last) {
             guard head.method == "POST" else { throw .methodNotAllowed("POST") }
             self = .call(path.dropLast(), service)
+        } else if let last = path.last, path.count > 1, last.hasSuffix(".bundle") {
+            guard isRead else { throw .methodNotAllowed("GET, HEAD") }
+            self = .bundle(path)
         } else {
             throw .notFound
         }

@@ -19,6 +19,8 @@ struct UploadPackSettings: Sendable {
     let tellsObjectInfo: Bool
     /// `bundle.*`, where uploadpack.advertiseBundleURIs is on.
     let bundles: [(key: ByteString, value: ByteString)]
+    /// Those of them that are served from here.
+    let bundleFiles: BundleFiles
     let packDefaults: PackRequest
 
     init(_ config: Config) throws(StoreError) {
@@ -44,6 +46,7 @@ struct UploadPackSettings: Sendable {
             try flag("uploadpack.advertisebundleuris")
             ? config.entries.filter { $0.key.section == "bundle" }
                 .map { (key: $0.key.bytes, value: $0.value ?? "true") } : []
+        bundleFiles = BundleFiles(bundles)
         packDefaults = try PackRequest(config)
     }
 
