@@ -18,15 +18,23 @@ final class LoginThrottle: Sendable {
 
     private let state = Mutex(State())
 
-    /// Milliseconds for the first failure, doubled with each, and at the most.
-    private static let first = 100
-    private static let longest = 5_000
+    private let first: Int
+    private let longest: Int
+
     /// A failure is forgotten after this.
     private static let memory: Duration = .seconds(300)
     /// Addresses that are remembered.
     private static let capacity = 10_000
     /// Answers that are held back at once, so that they do not take the threads of all others.
     private static let maximumWaiting = 32
+
+    /// - Parameters:
+    ///   - first: milliseconds for the first failure, doubled with each.
+    ///   - longest: milliseconds at the most.
+    init(first: Int = 100, longest: Int = 5_000) {
+        self.first = first
+        self.longest = longest
+    }
 
     /// Whether a login from there can be looked at now: not while too many are held back and this one
     /// belongs to them.
@@ -51,7 +59,7 @@ final class LoginThrottle: Sendable {
             state.failures[peer] = (count, now)
             guard state.waiting < Self.maximumWaiting else { return 0 }
             state.waiting += 1
-            return min(Self.first << min(count - 1, 16), Self.longest)
+            return min(first << min(count - 1, 16), longest)
         }
         guard delay > 0 else { return }
         usleep(UInt32(delay) * 1_000)
