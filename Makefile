@@ -7,7 +7,7 @@ STRICT = $(if $(CI),-Xswiftc -warnings-as-errors)
 FORMATTED = Sources Tests Examples Benchmarks Fuzz Package.swift
 SHELL_SCRIPTS = Scripts/*.sh Tests/Fixtures/*.sh .ci/run
 
-.PHONY: help bootstrap build demo test test-big test-kernels test-threads fuzz bench bench-engine bench-serve lint format install clean
+.PHONY: help bootstrap build demo test test-big test-kernels test-threads test-crash fuzz bench bench-engine bench-serve lint format install clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -32,6 +32,9 @@ test-kernels: ## Test the SHA-1 kernels in C: sanitizers, and those of 64-bit AR
 
 test-threads: bootstrap ## Run the tests of what runs on several threads under the thread sanitizer
 	@SWIFT='$(SWIFT)' Scripts/test-threads.sh
+
+test-crash: build ## Kill apus serve at random while it takes pushes, 300 times (APUS_CRASH_ROUNDS)
+	@Scripts/test-crash.sh
 
 fuzz: bootstrap ## Fuzz the parsers of packs, deltas, indexes and pkt-lines (FUZZ_SECONDS each)
 	@SWIFT='$(SWIFT)' Scripts/fuzz.sh
