@@ -11,7 +11,7 @@ import Testing
 
     private func folder(
         passwords: String? = bcrypt, tokens: String? = nil, rules: String? = nil,
-        _ change: @escaping (inout ServerOptions) -> Void = { _ in }
+        _ change: @escaping (inout ServedFolder.Settings) -> Void = { _ in }
     ) throws -> ServedFolder {
         try ServedFolder { options, scratch in
             func file(_ name: String, _ text: String?) throws -> ByteString? {

@@ -14,7 +14,7 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct BundleTests {
     /// A repository with a bundle of all that it has, and what else may lie there.
     private func folder(
-        _ change: (inout ServerOptions, TemporaryDirectory) throws -> Void = { _, _ in }
+        _ change: (inout ServedFolder.Settings, TemporaryDirectory) throws -> Void = { _, _ in }
     ) throws -> ServedFolder {
         try ServedFolder { options, scratch in
             let path = scratch("root/a.git")

@@ -10,6 +10,15 @@ final class ServedFolder: Sendable {
     let server: Server
     private let lines: Lines
 
+    struct Settings {
+        var exportsAll = true
+        var allowsPush = false
+        var passwordFile: ByteString?
+        var tokenFile: ByteString?
+        var accessFile: ByteString?
+        var maximumRequestBody: UInt64 = 1 << 20
+    }
+
     private final class Lines: Sendable {
         let all = Mutex<[String]>([])
     }
@@ -18,16 +27,23 @@ final class ServedFolder: Sendable {
     ///
     /// - Parameter change: is handed the options, and the folder above the root, before it is served.
     init(
-        _ change: (inout ServerOptions, TemporaryDirectory) throws -> Void = { _, _ in }
+        _ change: (inout Settings, TemporaryDirectory) throws -> Void = { _, _ in }
     ) throws {
         let scratch = try TemporaryDirectory()
         let lines = Lines()
         try Self.repository(scratch("root/a.git"))
-        var options = ServerOptions(root: ByteString(scratch("root")))
+        var settings = Settings()
+        try change(&settings, scratch)
+        var options = ServerOptions(
+            repositories: try RepositoryFolder(
+                ByteString(scratch("root")), exportsAll: settings.exportsAll),
+            authorizer: try FileAuthorizer(
+                passwords: settings.passwordFile, tokens: settings.tokenFile,
+                rules: settings.accessFile))
         options.port = 0
-        options.exportsAll = true
+        options.allowsPush = settings.allowsPush
+        options.maximumRequestBody = settings.maximumRequestBody
         options.log = { line in lines.all.withLock { $0.append(line) } }
-        try change(&options, scratch)
         self.scratch = scratch
         self.lines = lines
         server = try Server(options)

@@ -17,7 +17,7 @@ import Testing
         try HTTPServer.test(handler) { options in
             options.headTime = .seconds(2)
             options.minimumPace = 1_000
-            options.paceWindow = .seconds(2)
+            options.paceWindow = .seconds(1)
         }
     }
 
@@ -157,7 +157,9 @@ import Testing
 
     /// Thousands of idle connections cost little, and hold nobody up.
     @Test func answersBesideManyIdleConnections() async throws {
-        await #expect(processExitsWith: .success) {
+        let result = await #expect(
+            processExitsWith: .success, observing: [\.standardOutputContent]
+        ) {
             var limit = rlimit()
             getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
             limit.rlim_cur = min(limit.rlim_max, 10_000)
@@ -182,5 +184,6 @@ import Testing
             }
             server.stop(grace: .zero)
         }
+        print(String(decoding: result?.standardOutputContent ?? [], as: UTF8.self))
     }
 }
