@@ -148,6 +148,24 @@ import Testing
         }
     }
 
+    /// To deepen behind a hidden commit would give what is behind it.
+    @Test(arguments: ["refs/secret/tip", "lost"])
+    func whatIsHiddenIsNotDeepened(name: String) throws {
+        if Apus.isGit { return }
+        let pair = try pair([])
+        let (client, objects) = (try RawClient(pair), Objects(pair.repository(.apus)))
+        let (hidden, shown, main) = (
+            try objects.id(name), try objects.id("main~9"), try objects.id("main")
+        )
+        for shallow in [hidden, shown] {
+            let body = RawClient.v2(
+                "fetch", ["want \(main)", "shallow \(shallow)", "deepen 2147483647", "done"])
+            let answer = try client.post("upload-pack", body, version: 2)
+            #expect(answer.text.contains("packfile"), "\(answer)")
+            #expect(answer.text.contains("unshallow \(shallow)") == (shallow == shown))
+        }
+    }
+
     @Test(
         arguments: [
             ["transfer.hideRefs=refs/heads/topic"], ["uploadpack.hideRefs=refs/tags"],

@@ -14,10 +14,19 @@ struct ByteQueue {
     private var taken = 0
     private(set) var count = 0
 
+    private static let small = 16 << 10
+
     mutating func append(_ piece: [UInt8]) {
         guard !piece.isEmpty else { return }
-        pieces.append(piece)
         count += piece.count
+        // Many small pieces become one: each costs more than its bytes.
+        if let last = pieces.indices.last, last >= first,
+            pieces[last].count + piece.count <= Self.small
+        {
+            pieces[last] += piece
+        } else {
+            pieces.append(piece)
+        }
     }
 
     /// The first piece, or what is left of it.

@@ -24,6 +24,8 @@ package final class HTTPExchange: @unchecked Sendable {
         var hasInputEnded = false
         /// Nobody wants the rest of it.
         var discardsInput = false
+        /// What had come of it when that was known.
+        var inputWanted: UInt64 = 0
 
         // The answer on its way to the client.
         var response: HTTPResponse?
@@ -85,6 +87,7 @@ package final class HTTPExchange: @unchecked Sendable {
             state.response = response
             if !state.hasInputEnded {
                 state.discardsInput = true
+                state.inputWanted = state.inputTotal
                 state.input = ByteQueue()
             }
             resume(&state)
@@ -164,7 +167,7 @@ package final class HTTPExchange: @unchecked Sendable {
             state.pace.moved += bytes.count
             guard !state.isCancelled else { return .cutOff }
             if state.discardsInput {
-                return state.inputTotal <= Self.discarded ? .goOn : .cutOff
+                return state.inputTotal - state.inputWanted <= Self.discarded ? .goOn : .cutOff
             }
             state.input.append(Array(bytes))
             guard state.hasWorker else { return state.input.count >= Self.held ? .work : .goOn }

@@ -91,10 +91,12 @@ final class PushRun {
         if request.atomic, open.count < refusals.count { refuseAll("atomic push failure") }
         guard !open.isEmpty, try runPreReceive(quarantine) else { return }
         output.onCancel(nil)
+        // The hooks were told to end with it, those that come after the change, too.
+        if output.isCancelled { throw ExchangeEnded() }
         do throws(StoreError) { try quarantine?.migrate() } catch {
             return refuseAll("unable to migrate objects to permanent storage")
         }
-        if request.atomic { try changeTogether(rules) } else { try changeEach(rules) }
+        if request.atomic { try changeTogether(rules) } else { changeEach(rules) }
     }
 
     /// The places of the commands that nothing was said against yet.
@@ -193,10 +195,12 @@ final class PushRun {
 
     // MARK: Changing refs
 
-    private func changeEach(_ rules: PushRules) throws(StoreError) {
+    private func changeEach(_ rules: PushRules) {
         for place in open where !doneByOther.contains(place) {
-            guard try mayChange(place, rules) else { continue }
-            do throws(StoreError) { try commit([place]) } catch {
+            // Of what went wrong with one, the report tells beside what was done with others.
+            do throws(StoreError) {
+                if try mayChange(place, rules) { try commit([place]) }
+            } catch {
                 sender.tell(["error: \(error.message)"])
                 refuse(place, Self.isVeto(error) ? Self.veto : "failed to update ref")
             }

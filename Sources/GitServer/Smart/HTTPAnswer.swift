@@ -23,6 +23,8 @@ final class HTTPAnswer: ServiceOutput {
 
     func onCancel(_ body: (@Sendable () -> Void)?) { exchange.onCancel(body) }
 
+    var isCancelled: Bool { exchange.isCancelled }
+
     /// Ends it; an answer without a byte is one, too.
     func end() {
         exchange.respond(head)

@@ -9,6 +9,8 @@ protocol ServiceOutput: AnyObject, Sendable {
     func sendNow(_ bytes: [UInt8])
     /// Has `body` called on another thread when nobody waits for the answer any more; nil for nothing.
     func onCancel(_ body: (@Sendable () -> Void)?)
+    /// Whether nobody waits any more.
+    var isCancelled: Bool { get }
 }
 
 /// Words for the client on why its request is not answered.

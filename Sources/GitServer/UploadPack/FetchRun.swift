@@ -14,6 +14,17 @@ struct FetchRun {
     /// Of the client's haves, those that are here.
     private var common: [ObjectID] = []
     private var boundary: ShallowBoundary?
+    /// What the refs that are shown lead to.
+    private let reachable: ReachableObjects
+    private let readiness = Readiness()
+    private let cancellation = CancellationFlag()
+
+    /// Whether enough is in common, as it was found last: a client may have a million objects that are not
+    /// here, and none of them changes it.
+    private final class Readiness {
+        var commonCount = 0
+        var isReady = false
+    }
 
     private var repository: Repository { service.repository }
     private var database: ObjectDatabase { repository.objects }
@@ -25,11 +36,14 @@ struct FetchRun {
         self.request = request
         self.refs = refs
         ownShallow = try service.repository.shallowCommits()
+        reachable = service.served.reachable(from: refs.tips, shallow: ownShallow)
         writer = FetchResponseWriter(request)
         wants = request.wants
     }
 
     mutating func run() throws {
+        service.output.onCancel { [cancellation] in cancellation.set() }
+        defer { service.output.onCancel(nil) }
         do { try answer() } catch {
             guard let text = Refusal.text(error) else { throw error }
             writer.error(ByteString(text))
@@ -74,7 +88,7 @@ struct FetchRun {
             for oid in others where try !database.contains(oid) { refused = oid }
         } else {
             refused = try service.served.reachable(from: tips, shallow: ownShallow)
-                .firstUnreached(others)
+                .firstUnreached(others, cancellation)
         }
         if let refused { throw Refusal("upload-pack: not our ref \(refused)") }
     }
@@ -138,8 +152,9 @@ struct FetchRun {
         var found: [ObjectID] = []
         for oid in haves where try database.contains(oid) { found.append(oid) }
         if !service.settings.hidden.isEmpty, !found.isEmpty {
-            let reachable = service.served.reachable(from: refs.tips, shallow: ownShallow)
-            found = try found.filter { try reachable.firstUnreached([$0]) == nil }
+            found = try found.filter {
+                try reachable.firstUnreached([$0], cancellation) == nil
+            }
         }
         common += found
         return found.count == haves.count
@@ -147,27 +162,45 @@ struct FetchRun {
 
     /// Whether all that is wanted leads to something that the client has.
     private func isReady() throws -> Bool {
-        guard !common.isEmpty else { return false }
-        let ancestry = try Ancestry(database, shallow: ownShallow)
-        return try ancestry.each(
+        if readiness.isReady || readiness.commonCount == common.count { return readiness.isReady }
+        let ancestry = try ancestry(shallow: ownShallow)
+        readiness.isReady = try ancestry.each(
             of: try ancestry.commits(behind: wants),
             reachesAny: try ancestry.commits(behind: common))
+        readiness.commonCount = common.count
+        return readiness.isReady
+    }
+
+    private func ancestry(shallow: Set<ObjectID> = []) throws -> Ancestry {
+        try Ancestry(database, shallow: shallow, cancellation: cancellation)
     }
 
     // MARK: Shallow history
 
     private mutating func limitHistory() throws {
         guard let cut = try cut() else { return }
-        let commits = try Ancestry(database).commits(behind: wants)
+        let commits = try ancestry().commits(behind: wants)
         boundary = try ShallowBoundary(
-            cut, wants: commits, receiver: request.shallow, own: ownShallow, in: database)
+            cut, wants: commits, receiver: try shownShallow(), own: ownShallow, in: database,
+            cancellation)
+    }
+
+    /// Those of the client's shallow commits that shown refs lead to: what is behind others is not given by
+    /// deepening either.
+    private func shownShallow() throws -> [ObjectID] {
+        if service.settings.allowsAny { return request.shallow }
+        var shown: [ObjectID] = []
+        for oid in request.shallow where try database.contains(oid) {
+            if try reachable.firstUnreached([oid], cancellation) == nil { shown.append(oid) }
+        }
+        return shown
     }
 
     private func cut() throws -> ShallowBoundary.Cut? {
         switch request.deepen {
         case .to(let depth): return .depth(depth)
         case .by(let depth):
-            return .further(depth, tips: try Ancestry(database).commits(behind: refs.tips))
+            return .further(depth, tips: try ancestry().commits(behind: refs.tips))
         case .cut(let since, let excluding):
             let excluded = try excluding.map { name in
                 guard let oid = refs.oid(meantBy: name) else {
@@ -176,7 +209,7 @@ struct FetchRun {
                 return oid
             }
             return .history(
-                since: since, excluded: try Ancestry(database).commits(behind: excluded))
+                since: since, excluded: try ancestry().commits(behind: excluded))
         case nil:
             return ownShallow.isEmpty ? nil : .depth(UploadPackRequest.infiniteDepth)
         }
@@ -209,11 +242,10 @@ struct FetchRun {
         // Fetches of a few objects do not wait for whole clones.
         let isWhole = common.isEmpty && request.deepen == nil
         let assembler = PackAssembler(
-            pack, from: database, admission: isWhole ? service.wholePacks : nil)
+            pack, from: database, admission: isWhole ? service.wholePacks : nil,
+            cancellation: cancellation)
         let sender = PackSender(
             writer, service.output, assembler.progress, isQuiet: request.noProgress)
-        service.output.onCancel { assembler.cancel() }
-        defer { service.output.onCancel(nil) }
         defer { writer = sender.writer }
         try service.ticker.run(sender) {
             let summary = try assembler.run { piece throws(StoreError) in try sender.send(piece) }

@@ -11,7 +11,7 @@ final class PackSender: Ticking {
         var writer: FetchResponseWriter
         var lastSent = ContinuousClock.now
         var hasBegun = false
-        var shownObjects = -1
+        var isFinished = false
     }
 
     private let state: Mutex<State>
@@ -59,6 +59,7 @@ final class PackSender: Ticking {
                             + "\(summary.reused) (delta \(summary.reusedDeltas)), pack-reused 0\n"))
             }
             state.writer.end()
+            state.isFinished = true
         }
     }
 
@@ -66,6 +67,7 @@ final class PackSender: Ticking {
     /// there is no need for more.
     func tick() {
         _ = state.withLockIfAvailable { state in
+            if state.isFinished { return }
             guard !state.hasBegun else { return keepAlive(&state) }
             if isQuiet { keepAlive(&state) } else { showProgress(&state) }
         }

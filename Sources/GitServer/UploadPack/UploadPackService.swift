@@ -103,9 +103,13 @@ struct UploadPackService {
         let refs = try shown()
         let reachable = served.reachable(
             from: refs.tips, shallow: try repository.shallowCommits())
+        let cancellation = CancellationFlag()
+        output.onCancel { cancellation.set() }
+        defer { output.onCancel(nil) }
         var response = ObjectInfoResponse(arguments)
         for oid in arguments.oids {
-            let isShown = try settings.allowsAny || reachable.firstUnreached([oid]) == nil
+            let isShown =
+                try settings.allowsAny || reachable.firstUnreached([oid], cancellation) == nil
             let isThere = try isShown && repository.objects.contains(oid)
             let size = isThere ? try repository.objects.header(oid).size : nil
             try response.object(oid, size: size)

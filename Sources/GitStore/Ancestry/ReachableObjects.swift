@@ -11,6 +11,7 @@ package final class ReachableObjects: Sendable {
 
     private struct State: @unchecked Sendable {
         // SAFETY: touched under the mutex alone.
+        var tips: Set<ObjectID>?
         var commits: Set<ObjectID>?
         var all: PackSelection?
     }
@@ -22,26 +23,33 @@ package final class ReachableObjects: Sendable {
     }
 
     /// The first of `oids` that nothing leads to; nil where there is none.
-    package func firstUnreached(_ oids: [ObjectID]) throws(StoreError) -> ObjectID? {
-        let known = Set(tips)
-        let rest = oids.filter { !known.contains($0) }
-        guard !rest.isEmpty else { return nil }
-        return try state.withLock { state throws(StoreError) -> ObjectID? in
-            try firstUnreached(rest, &state)
+    ///
+    /// - Throws: ``StoreError/Code/cancelled``, and nothing is kept then.
+    package func firstUnreached(
+        _ oids: [ObjectID], _ cancellation: CancellationFlag
+    ) throws(StoreError) -> ObjectID? {
+        try state.withLock { state throws(StoreError) -> ObjectID? in
+            let known = state.tips ?? Set(tips)
+            state.tips = known
+            let rest = oids.filter { !known.contains($0) }
+            return rest.isEmpty ? nil : try firstUnreached(rest, &state, cancellation)
         }
     }
 
     private func firstUnreached(
-        _ oids: [ObjectID], _ state: inout State
+        _ oids: [ObjectID], _ state: inout State, _ cancellation: CancellationFlag
     ) throws(StoreError) -> ObjectID? {
         if state.all == nil {
-            let commits = if let known = state.commits { known } else { try allCommits() }
+            let commits =
+                if let known = state.commits { known } else {
+                    try allCommits(cancellation)
+                }
             state.commits = commits
             let rest = oids.filter { !commits.contains($0) }
             guard !rest.isEmpty else { return nil }
             // A commit that no commit leads to, no tree leads to either.
             for oid in rest where try isMissingOrCommit(oid) { return oid }
-            state.all = try allObjects()
+            state.all = try allObjects(cancellation)
         }
         guard let all = state.all else { return nil }
         return oids.first { !all.holds($0) }
@@ -55,8 +63,10 @@ package final class ReachableObjects: Sendable {
         }
     }
 
-    private func allCommits() throws(StoreError) -> Set<ObjectID> {
-        let ancestry = try Ancestry(database, shallow: shallow)
+    private func allCommits(
+        _ cancellation: CancellationFlag
+    ) throws(StoreError) -> Set<ObjectID> {
+        let ancestry = try Ancestry(database, shallow: shallow, cancellation: cancellation)
         var commits: Set<ObjectID> = []
         try ancestry.walk(from: try ancestry.commits(behind: tips)) { record, _ in
             commits.insert(ancestry.oid(record))
@@ -65,10 +75,12 @@ package final class ReachableObjects: Sendable {
         return commits
     }
 
-    private func allObjects() throws(StoreError) -> PackSelection {
+    private func allObjects(
+        _ cancellation: CancellationFlag
+    ) throws(StoreError) -> PackSelection {
         var request = PackRequest()
         request.wants = tips
         request.shallow = shallow
-        return try PackAssembler(request, from: database).select()
+        return try PackAssembler(request, from: database, cancellation: cancellation).select()
     }
 }

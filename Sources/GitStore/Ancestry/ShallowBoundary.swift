@@ -29,9 +29,10 @@ package struct ShallowBoundary: Sendable {
     /// - Throws: ``StoreError/Code/invalid`` where nothing is left, with git's words.
     package init(
         _ cut: Cut, wants: [ObjectID], receiver: [ObjectID], own: Set<ObjectID>,
-        in database: ObjectDatabase
+        in database: ObjectDatabase,
+        _ cancellation: CancellationFlag = CancellationFlag()
     ) throws(StoreError) {
-        let ancestry = try Ancestry(database, shallow: own)
+        let ancestry = try Ancestry(database, shallow: own, cancellation: cancellation)
         // A client may have commits that are not here.
         var present: [ObjectID] = []
         for oid in receiver where try database.contains(oid) { present.append(oid) }

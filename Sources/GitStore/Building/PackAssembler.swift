@@ -25,22 +25,25 @@ public final class PackAssembler: Sendable {
     public let progress = PackBuildProgress()
     private let database: ObjectDatabase
     private let request: PackRequest
-    private let cancellation = CancellationFlag()
+    private let cancellation: CancellationFlag
     private let admission: Admission?
 
     public init(_ request: PackRequest, from database: ObjectDatabase) {
         self.request = request
         self.database = database
+        cancellation = CancellationFlag()
         admission = nil
     }
 
     /// - Parameter admission: what the choice of the objects, and the search for deltas, wait for: these take
     ///   most of the memory.
     package init(
-        _ request: PackRequest, from database: ObjectDatabase, admission: Admission?
+        _ request: PackRequest, from database: ObjectDatabase, admission: Admission? = nil,
+        cancellation: CancellationFlag
     ) {
         self.request = request
         self.database = database
+        self.cancellation = cancellation
         self.admission = admission
     }
 
