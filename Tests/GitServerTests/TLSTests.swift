@@ -1,10 +1,17 @@
+import Synchronization
 import TestSupport
 import Testing
 
 @testable import GitServer
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// TLS with a certificate from a file.
-@Suite(.timeLimit(.minutes(2))) struct TLSTests {
+@Suite(.timeLimit(.minutes(5))) struct TLSTests {
     private let scratch: TemporaryDirectory
 
     init() throws {
@@ -46,6 +53,30 @@ import Testing
         let plain = try RawClient(server.port)
         plain.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
         #expect(statuses(try plain.rest()).isEmpty)
+    }
+
+    /// By number, a descriptor closed twice is another thread's.
+    @Test func closesNothingTwice() async throws {
+        await #expect(processExitsWith: .success) {
+            let hasEnded = Atomic(false)
+            let wrong = Atomic(0)
+            let other = try BackgroundThread {
+                while !hasEnded.load(ordering: .relaxed) {
+                    let descriptor = open("/dev/null", O_RDONLY)
+                    sched_yield()
+                    if close(descriptor) != 0 { wrong.add(1, ordering: .relaxed) }
+                }
+            }
+            for _ in 0 ..< 1_000 {
+                #expect(throws: ServerError.self) {
+                    try HTTPServer.test { $0.certificate = ([], []) }
+                }
+            }
+            hasEnded.store(true, ordering: .relaxed)
+            other.join()
+            #expect(wrong.load(ordering: .relaxed) == 0)
+            #expect(countOfEntries("/proc/self/fd") < 50)
+        }
     }
 
     @Test(arguments: [("one.pem", "two.key"), ("one.key", "one.key"), ("none", "none")])

@@ -38,6 +38,8 @@ final class MicroDaemon: @unchecked Sendable {
                 tls_certificate: texts.last, handle: handleRequest, begin: beginRequest,
                 complete: completeRequest, connection_changed: changeConnection,
                 log: { _, _ in }, context: context.toOpaque()))
+        // libmicrohttpd closes it where it cannot start, too.
+        socket.keepOpen()
         guard let daemon = apus_mhd_start(settings) else {
             context.release()
             for text in texts { text.deallocate() }
@@ -47,7 +49,6 @@ final class MicroDaemon: @unchecked Sendable {
                 options.certificate == nil
                     ? "could not start to serve" : "the certificate or its key cannot be used")
         }
-        socket.keepOpen()
         self.daemon = daemon
         self.settings = settings
         self.core = context
