@@ -11,20 +11,11 @@ struct FetchRun {
     private var writer: FetchResponseWriter
     private var wants: [ObjectID]
     private var namedWants: [(name: RefName, oid: ObjectID)] = []
-    /// Of the client's haves, those that are here.
-    private var common: [ObjectID] = []
     private var boundary: ShallowBoundary?
     /// What the refs that are shown lead to.
     private let reachable: ReachableObjects
-    private let readiness = Readiness()
+    private let negotiation: Negotiation
     private let cancellation = CancellationFlag()
-
-    /// Whether enough is in common, as it was found last: a client may have a million objects that are not
-    /// here, and none of them changes it.
-    private final class Readiness {
-        var commonCount = 0
-        var isReady = false
-    }
 
     private var repository: Repository { service.repository }
     private var database: ObjectDatabase { repository.objects }
@@ -37,6 +28,9 @@ struct FetchRun {
         self.refs = refs
         ownShallow = try service.repository.shallowCommits()
         reachable = service.served.reachable(from: refs.tips, shallow: ownShallow)
+        negotiation = Negotiation(
+            service.repository.objects, shallow: ownShallow,
+            visible: service.settings.hidden.isEmpty ? nil : reachable, cancellation)
         writer = FetchResponseWriter(request)
         wants = request.wants
     }
@@ -97,12 +91,13 @@ struct FetchRun {
 
     private mutating func runV2() throws {
         if !request.isDone, !request.haves.isEmpty || request.waitForDone {
-            try keepCommon(request.haves)
-            let isReady = try !request.waitForDone && !wants.isEmpty && isReady()
-            writer.acknowledgments(common, isReady: isReady)
+            try negotiation.add(request.haves)
+            let isReady =
+                try !request.waitForDone && !wants.isEmpty && negotiation.isReady(for: wants)
+            writer.acknowledgments(negotiation.common, isReady: isReady)
             guard isReady else { return writer.end() }
         } else {
-            try keepCommon(request.haves)
+            try negotiation.add(request.haves)
         }
         guard !wants.isEmpty else { return writer.end() }
         try limitHistory()
@@ -123,56 +118,26 @@ struct FetchRun {
         }
         guard !request.endsBeforeNegotiation else { return }
         var acknowledgments = AcknowledgmentsV0(request)
+        // A closure over this structure would have every line copy all lines before it.
+        let isReady = { [negotiation, wants] in try negotiation.isReady(for: wants) }
         for (number, round) in request.rounds.enumerated() {
             for oid in round {
-                let isCommon = try keepCommon([oid])
-                let known = self
+                let isCommon = try negotiation.add([oid])
                 try acknowledgments.have(
-                    oid, isCommon: isCommon, isReady: { try known.isReady() }, to: &writer.lines)
+                    oid, isCommon: isCommon, isReady: isReady, to: &writer.lines)
             }
             if request.isDone, number == request.rounds.count - 1 { break }
-            let known = self
-            let comes = try acknowledgments.flush(
-                isReady: { try known.isReady() }, to: &writer.lines)
-            if comes { return try sendPack() }
+            if try acknowledgments.flush(isReady: isReady, to: &writer.lines) {
+                return try sendPack()
+            }
         }
         guard request.isDone else { return }
         acknowledgments.done(to: &writer.lines)
         try sendPack()
     }
 
-    // MARK: Negotiation
-
-    /// Adds what is here of `haves` to what both have; says whether all of them are.
-    ///
-    /// Where refs are hidden, an object counts as here only if the client may see it: a delta on one
-    /// would tell of it.
-    @discardableResult
-    private mutating func keepCommon(_ haves: [ObjectID]) throws -> Bool {
-        var found: [ObjectID] = []
-        for oid in haves where try database.contains(oid) { found.append(oid) }
-        if !service.settings.hidden.isEmpty, !found.isEmpty {
-            found = try found.filter {
-                try reachable.firstUnreached([$0], cancellation) == nil
-            }
-        }
-        common += found
-        return found.count == haves.count
-    }
-
-    /// Whether all that is wanted leads to something that the client has.
-    private func isReady() throws -> Bool {
-        if readiness.isReady || readiness.commonCount == common.count { return readiness.isReady }
-        let ancestry = try ancestry(shallow: ownShallow)
-        readiness.isReady = try ancestry.each(
-            of: try ancestry.commits(behind: wants),
-            reachesAny: try ancestry.commits(behind: common))
-        readiness.commonCount = common.count
-        return readiness.isReady
-    }
-
-    private func ancestry(shallow: Set<ObjectID> = []) throws -> Ancestry {
-        try Ancestry(database, shallow: shallow, cancellation: cancellation)
+    private func ancestry() throws -> Ancestry {
+        try Ancestry(database, shallow: [], cancellation: cancellation)
     }
 
     // MARK: Shallow history
@@ -220,7 +185,7 @@ struct FetchRun {
     private mutating func sendPack() throws {
         var pack = service.settings.packDefaults
         pack.wants = wants
-        pack.haves = common
+        pack.haves = negotiation.common
         pack.shallow = ownShallow.union(request.shallow)
         if let boundary {
             pack.shallow.formUnion(boundary.shallow)
@@ -228,7 +193,7 @@ struct FetchRun {
             pack.haves += boundary.unshallow
         }
         if let filter = request.filter { pack.filter = try ObjectFilter(parsing: filter) }
-        pack.isThin = request.thinPack && !common.isEmpty
+        pack.isThin = request.thinPack && !negotiation.common.isEmpty
         pack.looksThroughHaves = pack.isThin && !pack.shallow.isEmpty
         pack.usesOffsetDeltas = request.ofsDelta
         if request.includeTag {
@@ -240,7 +205,7 @@ struct FetchRun {
         writer.beginPack()
         try service.output.send(writer.takeBytes())
         // Fetches of a few objects do not wait for whole clones.
-        let isWhole = common.isEmpty && request.deepen == nil
+        let isWhole = negotiation.common.isEmpty && request.deepen == nil
         let assembler = PackAssembler(
             pack, from: database, admission: isWhole ? service.wholePacks : nil,
             cancellation: cancellation)
