@@ -1,3 +1,4 @@
+internal import CMicroHTTPD
 internal import GitCore
 internal import GitStore
 internal import GitWire
@@ -15,7 +16,7 @@ import Synchronization
 final class SmartHandler: HTTPHandler {
     private let repositories = ServedRepositories()
     private let ticker: Ticker
-    private let wholePacks = Admission(Workers.processorCount)
+    private let prepared = PreparedPacks(admitted: Workers.processorCount)
     private let options: ServerOptions
     private let metrics = Metrics()
     private let log: LogWriter?
@@ -26,7 +27,9 @@ final class SmartHandler: HTTPHandler {
         self.options = options
         load = Mutex { (0, 0) }
         do throws(StoreError) {
-            ticker = try Ticker()
+            ticker = try Ticker { [prepared] in
+                if prepared.tidy() { apus_give_back_memory() }
+            }
             log = if let write = options.log { try LogWriter(write) } else { nil }
         } catch { throw ServerError(error) }
     }
@@ -173,7 +176,7 @@ final class SmartHandler: HTTPHandler {
             switch caller.service {
             case .uploadPack:
                 try UploadPackService(
-                    served: caller.served, output: answer, ticker: ticker, wholePacks: wholePacks
+                    served: caller.served, output: answer, ticker: ticker, prepared: prepared
                 )
                 .advertise(version)
             case .receivePack:
@@ -229,7 +232,7 @@ final class SmartHandler: HTTPHandler {
         let version = Self.version(exchange)
         run(answer, exchange) {
             try UploadPackService(
-                served: caller.served, output: answer, ticker: ticker, wholePacks: wholePacks
+                served: caller.served, output: answer, ticker: ticker, prepared: prepared
             )
             .answer(body, version)
         }

@@ -11,10 +11,14 @@ final class Ticker: Sendable {
     private let senders = Mutex<[ObjectIdentifier: any Ticking]>([:])
     private let hasEnded = Monitor(false)
 
-    init() throws(StoreError) {
+    /// - Parameter housework: what is to be done each second besides; it must not wait either.
+    init(_ housework: @escaping @Sendable () -> Void = {}) throws(StoreError) {
         let (senders, hasEnded) = (Weak(self), hasEnded)
         try SystemThread {
-            while !hasEnded.wait(milliseconds: 1_000, until: { $0 }) { senders.value?.tickAll() }
+            while !hasEnded.wait(milliseconds: 1_000, until: { $0 }) {
+                senders.value?.tickAll()
+                housework()
+            }
         }.detach()
     }
 

@@ -204,11 +204,8 @@ struct FetchRun {
         }
         writer.beginPack()
         try service.output.send(writer.takeBytes())
-        // Fetches of a few objects do not wait for whole clones.
-        let isWhole = negotiation.common.isEmpty && request.deepen == nil
         let assembler = PackAssembler(
-            pack, from: database, admission: isWhole ? service.wholePacks : nil,
-            cancellation: cancellation)
+            pack, from: database, shelf: service.prepared, cancellation: cancellation)
         let sender = PackSender(
             writer, service.output, assembler.progress, isQuiet: request.noProgress)
         defer { writer = sender.writer }

@@ -10,8 +10,7 @@ struct UploadPackService {
     let served: ServedRepository
     let output: any ServiceOutput
     let ticker: Ticker
-    /// Packs of a whole repository that are prepared at once.
-    let wholePacks: Admission
+    let prepared: PreparedPacks
 
     var repository: Repository { served.repository }
     var settings: UploadPackSettings { served.uploadPack }

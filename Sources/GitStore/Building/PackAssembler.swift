@@ -26,25 +26,24 @@ public final class PackAssembler: Sendable {
     private let database: ObjectDatabase
     private let request: PackRequest
     private let cancellation: CancellationFlag
-    private let admission: Admission?
+    private let shelf: PreparedPacks?
 
     public init(_ request: PackRequest, from database: ObjectDatabase) {
         self.request = request
         self.database = database
         cancellation = CancellationFlag()
-        admission = nil
+        shelf = nil
     }
 
-    /// - Parameter admission: what the choice of the objects, and the search for deltas, wait for: these take
-    ///   most of the memory.
+    /// - Parameter shelf: packs that were prepared for others.
     package init(
-        _ request: PackRequest, from database: ObjectDatabase, admission: Admission? = nil,
+        _ request: PackRequest, from database: ObjectDatabase, shelf: PreparedPacks? = nil,
         cancellation: CancellationFlag
     ) {
         self.request = request
         self.database = database
         self.cancellation = cancellation
-        self.admission = admission
+        self.shelf = shelf
     }
 
     /// Has ``run(_:)`` stop soon; call it on any thread.
@@ -60,26 +59,28 @@ public final class PackAssembler: Sendable {
     public func run(
         _ sink: @escaping (UnsafeRawBufferPointer) throws(StoreError) -> Void
     ) throws(StoreError) -> PackSummary {
-        try prepare(sink).run()
+        let pack =
+            if let shelf {
+                try shelf.pack(request, database, progress, cancellation, prepare)
+            } else {
+                try prepare()
+            }
+        return try writer(of: pack, sink).run()
     }
 
-    private func prepare(
-        _ sink: @escaping (UnsafeRawBufferPointer) throws(StoreError) -> Void
-    ) throws(StoreError) -> PackWriter {
-        try admission?.enter(cancellation)
-        defer { admission?.leave() }
-        let selection = try select()
+    private func prepare() throws(StoreError) -> PreparedPack { try prepare(select()) }
+
+    func writer(
+        of pack: PreparedPack, _ sink: @escaping (UnsafeRawBufferPointer) throws(StoreError) -> Void
+    ) -> PackWriter {
+        PackWriter(pack, PackOutput(database.format, sink), progress, cancellation)
+    }
+
+    /// Makes all that the pack needs before its first byte is written.
+    func prepare(_ selection: PackSelection) throws(StoreError) -> PreparedPack {
         guard selection.count <= UInt32.max else {
             throw StoreError(.limit, "more objects than a pack can have")
         }
-        return try write(selection, sink)
-    }
-
-    /// What writes the objects of a selection.
-    func write(
-        _ selection: PackSelection,
-        _ sink: @escaping (UnsafeRawBufferPointer) throws(StoreError) -> Void
-    ) throws(StoreError) -> PackWriter {
         let plan = try PackPlan(selection)
         let candidates =
             try plan.isOnePack ? [] : CandidateList(plan, selection, cancellation).list()
@@ -93,9 +94,8 @@ public final class PackAssembler: Sendable {
         let made = candidates.filter {
             !$0.isReceived && $0.home == 0 || deltas[UInt32($0.number)] != nil
         }
-        return PackWriter(
-            plan, selection, made.map { UInt32(truncatingIfNeeded: $0.number) }, deltas,
-            PackOutput(database.format, sink), progress, cancellation)
+        return PreparedPack(
+            plan, selection, made: made.map { UInt32(truncatingIfNeeded: $0.number) }, deltas)
     }
 
     /// The selection by a walk.

@@ -29,6 +29,18 @@ public final class PackBuildProgress: Sendable {
 
     func setEnumerated(_ count: Int) { met.store(count, ordering: .relaxed) }
     func setTotal(_ count: Int) { total.store(count, ordering: .relaxed) }
+    /// Shows how far somebody else is with the same.
+    func follow(_ other: PackBuildProgress) {
+        setEnumerated(other.enumeratedObjects)
+        if let count = other.totalObjects { setTotal(count) }
+        setCandidates(other.deltaCandidates)
+        tried.store(other.triedCandidates, ordering: .relaxed)
+    }
+    /// Nothing is left but to write.
+    func setReady(_ count: Int) {
+        setEnumerated(count)
+        setTotal(count)
+    }
     func setCandidates(_ count: Int) { candidates.store(count, ordering: .relaxed) }
     func addTried(_ count: Int) { tried.add(count, ordering: .relaxed) }
     func setWritten(objects: Int, bytes: Int) {

@@ -1,7 +1,7 @@
 public import GitCore
 
 /// What a pack is to hold, and how.
-public struct PackRequest: Sendable {
+public struct PackRequest: Sendable, Hashable {
     /// Objects that the pack is to have, with all that they lead to: commits, tags, trees or blobs.
     public var wants: [ObjectID] = []
     /// Objects that the receiver has, with all that they lead to.

@@ -22,7 +22,14 @@ final class PackSelection {
     var largestDeltaOnReceived = UInt64.max
 
     private var commits: CommitWalk
-    let links: TreeLinks
+    private var openLinks: TreeLinks?
+    /// Made when they are needed, and given back by ``rest()``: they hold many trees.
+    var links: TreeLinks {
+        if let openLinks { return openLinks }
+        let links = TreeLinks(reader)
+        openLinks = links
+        return links
+    }
     private let progress: PackBuildProgress
     let cancellation: CancellationFlag
     private var excludedTrees: [Int] = []
@@ -45,7 +52,6 @@ final class PackSelection {
         self.cancellation = cancellation
         objects = ReachedObjects(database.format)
         reader = try WalkReader(database, objects)
-        links = TreeLinks(reader)
         commits = CommitWalk(
             try CommitHistory(reader, shallow: request.shallow), objects, cancellation)
     }
@@ -74,6 +80,12 @@ final class PackSelection {
 
     /// The commits that were met by the walk.
     var history: CommitHistory { commits.history }
+
+    /// Gives back what only the choice of the objects needs.
+    func rest() {
+        openLinks = nil
+        reader.rest()
+    }
 
     /// How many objects go into the pack.
     var count: Int { chosen.count + (share?.count ?? 0) }

@@ -26,14 +26,13 @@ final class PackWriter {
     private static let largestGap: UInt64 = 1 << 14
 
     init(
-        _ plan: PackPlan, _ selection: PackSelection, _ made: [UInt32],
-        _ newDeltas: [UInt32: NewDelta], _ output: PackOutput, _ progress: PackBuildProgress,
+        _ pack: PreparedPack, _ output: PackOutput, _ progress: PackBuildProgress,
         _ cancellation: CancellationFlag
     ) {
-        self.made = made
-        self.plan = plan
-        self.selection = selection
-        self.newDeltas = newDeltas
+        made = pack.made
+        plan = pack.plan
+        selection = pack.selection
+        newDeltas = pack.newDeltas
         self.output = output
         self.progress = progress
         self.cancellation = cancellation

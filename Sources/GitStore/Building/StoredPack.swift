@@ -16,7 +16,8 @@ struct StoredPack {
     ) throws(StoreError) {
         self.selection = selection
         let file = try PackFile(temporaryIn: directory)
-        let writer = try assembler.write(selection) { bytes throws(StoreError) in
+        let writer = assembler.writer(of: try assembler.prepare(selection)) {
+            bytes throws(StoreError) in
             try file.append(bytes)
         }
         summary = try writer.run()

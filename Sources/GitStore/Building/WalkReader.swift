@@ -5,7 +5,7 @@ final class WalkReader {
     let database: ObjectDatabase
     let objects: ReachedObjects
     let places: PackedPlaces
-    private let tools: ReadingTools
+    private var tools: ReadingTools
 
     init(_ database: ObjectDatabase, _ objects: ReachedObjects) throws(StoreError) {
         self.database = database
@@ -16,6 +16,9 @@ final class WalkReader {
 
     /// Bytes of objects that are kept to rebuild others from.
     private static let cacheSize = 16 << 20
+
+    /// Gives back what was kept to read faster.
+    func rest() { tools = ReadingTools(DeltaBaseCache(budget: 0, shards: 1)) }
 
     /// Where the object is in a pack; nil where it is in none.
     func place(_ number: Int) throws(StoreError) -> PackedPlace? {
