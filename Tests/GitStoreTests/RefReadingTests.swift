@@ -60,6 +60,52 @@ func ref(_ name: ByteString) throws -> RefName { try #require(RefName(name)) }
         #expect(head.ref == .symbolic(try ref("refs/remotes/o/main")))
     }
 
+    /// What is kept of packed-refs for the next listing is what git sees now, with what is loose.
+    @Test func listsTheSameAgainAndAgain() throws {
+        let oracle = try RepositoryOracle()
+        let oids = try oracle.makeCommits("r")
+        for name in ["heads/a", "heads/b", "heads/c/d", "heads/e", "remotes/o/main", "tags/v1"] {
+            try oracle.git("update-ref", "refs/" + name, oids[0].hex, in: "r")
+        }
+        try oracle.git("pack-refs", "--all", in: "r")
+        let store = refStore(oracle)
+        func expectSame(_ step: Comment) throws {
+            for prefix: ByteString in ["", "refs/heads/", "refs/heads/c", "refs/tags/v1", "refs/x"]
+            {
+                for _ in 1 ... 3 {
+                    let ours = try store.list(prefix: prefix).map { "\($0.oid) \($0.name)" }
+                    let wanted = try theirs(oracle)
+                        .filter { $0.dropFirst(41).hasPrefix(prefix.printable) }
+                    #expect(ours == wanted, step)
+                }
+            }
+        }
+        try expectSame("packed")
+        for name in ["heads/a", "heads/bb", "heads/zz", "tags/v0"] {
+            try oracle.git("update-ref", "refs/" + name, oids[1].hex, in: "r")
+        }
+        try expectSame("loose before, among and behind them, and in place of one")
+        try oracle.git("update-ref", "-d", "refs/heads/c/d", in: "r")
+        try oracle.git("update-ref", "-d", "refs/heads/a", in: "r")
+        try expectSame("deleted")
+        try oracle.git("pack-refs", "--all", in: "r")
+        try expectSame("packed again")
+    }
+
+    /// A file that does not tell what tags peel to has the objects looked at each time.
+    @Test func looksAtTagsThatTheFileTellsNothingOf() throws {
+        let oracle = try RepositoryOracle()
+        let oids = try oracle.makeCommits("r")
+        try oracle.write("r/.git/packed-refs", "\(oids[0].hex) refs/tags/v1\n")
+        let store = refStore(oracle) { _ throws(StoreError) in
+            RefTarget(kind: .tag, peeled: oids[2])
+        }
+        for _ in 1 ... 3 {
+            let tag = try store.list(prefix: "refs/tags/").first
+            #expect(tag?.peeled == oids[2])
+        }
+    }
+
     @Test func readsAndResolves() throws {
         let oracle = try RepositoryOracle()
         let oids = try oracle.makeCommits("r")

@@ -16,9 +16,9 @@ struct ShownRefs {
     init(
         _ repository: Repository, _ rules: HiddenRefs, prefixes: [ByteString] = []
     ) throws(StoreError) {
-        var all: [RefEntry] = []
         let isAll = prefixes.isEmpty || prefixes.count > Self.fewPrefixes
-        for prefix in isAll ? [""] : prefixes {
+        var all = isAll ? try repository.refs.list(prefix: "", peeling: true) : []
+        for prefix in isAll ? [] : prefixes {
             all += try repository.refs.list(prefix: prefix, peeling: true)
         }
         if rules.isEmpty {

@@ -1,4 +1,5 @@
 public import GitCore
+import Synchronization
 
 // packed-refs, many refs in one file (gitrepository-layout, "packed-refs"; git-pack-refs). Lines, each
 // ended by LF:
@@ -46,6 +47,8 @@ final class PackedRefs: Sendable {
     private let peeling: Peeling
     /// Where the records begin, by name, if the file itself is in no order.
     private let order: [Int]?
+    /// What listings have made of it.
+    let listed = Mutex(PackedListing.none)
 
     init(_ path: ByteString, _ format: ObjectFormat) throws(StoreError) {
         let file = try MappedFile(path)

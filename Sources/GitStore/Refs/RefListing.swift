@@ -25,6 +25,11 @@ extension RefStore {
         defer { remember(memory) }
         // Loose first: a ref that is packed meanwhile is then found in one place at least.
         let loose = try looseNames(prefix, reporting)
+        let packed = try packed()
+        if peeling, let kept = try packed?.keptEntries(prefix: prefix) {
+            if loose.isEmpty { return Array(kept) }
+            return try merge(kept, loose, &memory, reporting)
+        }
         var entries: [RefEntry] = []
         var next = 0
         func takeLoose(before name: ByteString?) throws(StoreError) {
@@ -35,7 +40,7 @@ extension RefStore {
                 next += 1
             }
         }
-        if let packed = try packed() {
+        if let packed {
             try packed.forEach(prefix: prefix) { record throws(StoreError) in
                 let name = packed.name(record)
                 try takeLoose(before: name)
@@ -49,6 +54,24 @@ extension RefStore {
         }
         try takeLoose(before: nil)
         return entries
+    }
+
+    /// - Parameter packed: peeled.
+    private func merge(
+        _ packed: ArraySlice<RefEntry>, _ loose: [LooseFile], _ memory: inout RefMemory,
+        _ reporting: (BrokenRef) -> Void
+    ) throws(StoreError) -> [RefEntry] {
+        var entries: [RefEntry] = []
+        entries.reserveCapacity(packed.count + loose.count)
+        var rest = packed
+        for file in loose {
+            let place = rest.partitionPoint { $0.name < file.name }
+            entries += rest[..<place]
+            rest = rest[place...]
+            if rest.first?.name == file.name { rest = rest.dropFirst() }
+            if let entry = try looseEntry(file, true, &memory, reporting) { entries.append(entry) }
+        }
+        return entries + rest
     }
 
     // MARK: One ref
