@@ -16,7 +16,7 @@ public struct ServerOptions: Sendable {
     public var certificate: ByteString?
     public var key: ByteString?
     /// Requests that are answered at once; more are told to come again.
-    public var maximumRequests = 256
+    public var maximumRequests = 1_024
     public var maximumConnections = 10_000
     /// A connection may be idle for it, and the head of a request has to come in this time.
     public var idleTimeout: Duration = .seconds(60)

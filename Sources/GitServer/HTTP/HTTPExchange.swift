@@ -49,7 +49,7 @@ package final class HTTPExchange: @unchecked Sendable {
     }
 
     /// Bytes that wait in memory, each way.
-    private static let room = 1 << 20
+    private static let room = 1 << 18
     /// So much of a body is waited for before a thread is spent on it.
     private static let held = 256 << 10
     /// So much of a body that nobody wants is read to keep the connection, and to be heard.

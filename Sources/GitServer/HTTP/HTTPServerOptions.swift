@@ -12,7 +12,7 @@ package struct HTTPServerOptions: Sendable {
     /// 0 for any number.
     package var maximumConnectionsPerAddress = 0
     /// Requests that are answered at once; more are told to come again.
-    package var maximumRequests = 256
+    package var maximumRequests = 1_024
     package var backlog: Int32 = 1_024
     /// A head has to come in this time, and a connection may be idle for it.
     package var headTime: Duration = .seconds(60)

@@ -21,7 +21,7 @@ final class PackWriter {
     private var objects: ReachedObjects { selection.objects }
 
     /// Bytes of a pack that are read at a time.
-    private static let batchSize = 1 << 20
+    private static let batchSize = 1 << 18
     /// Bytes that nobody wants and that are read with their neighbours.
     private static let largestGap: UInt64 = 1 << 14
 

@@ -26,7 +26,7 @@ struct Serve: Command {
         .value("--tls-cert <file>", \.certificate, "serve over TLS: the certificate chain, in PEM"),
         .value("--tls-key <file>", \.key, "and its key"),
         .number(
-            "--max-requests <n>", \.maximumRequests, "answer so many requests at once (256)"),
+            "--max-requests <n>", \.maximumRequests, "answer so many requests at once (1024)"),
         .number("--max-connections <n>", \.maximumConnections, "keep so many open (10000)"),
         .number(
             "--idle-timeout <seconds>", \.idleTimeout, "close connections that are idle (60)"),
