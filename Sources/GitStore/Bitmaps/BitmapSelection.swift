@@ -146,11 +146,6 @@ struct BitmapSelection {
         try number(rest)
         guard !had.isEmpty else { return }
         selection.hasReceived = { [index] oid in index.bit(of: oid).map(had.contains) ?? false }
-        // Of all that the receiver has, what a delta is on may be far off. To look for better ones takes
-        // longer than all else, so it is done for small answers only.
-        if selection.count <= Self.smallAnswer {
-            selection.largestDeltaOnReceived = Self.smallDelta
-        }
         if request.isThin { try chooseBases(for: selection.chosen, had) }
     }
 
@@ -182,11 +177,6 @@ struct BitmapSelection {
             }
         }
     }
-
-    /// Bytes of a delta that is good enough.
-    private static let smallDelta: UInt64 = 2_000
-    /// Objects of an answer for which better deltas are looked for.
-    private static let smallAnswer = 1_000
 
     /// How many of the receiver's objects before and behind each are given as bases.
     private static let nearBases = 2

@@ -19,7 +19,15 @@ final class PackSelection {
 
     /// Larger deltas on what the receiver has, in bytes, are not used as they are: better ones are looked
     /// for.
-    var largestDeltaOnReceived = UInt64.max
+    var largestDeltaOnReceived: UInt64 {
+        count <= Self.smallAnswer ? Self.smallDelta : .max
+    }
+
+    /// Of all that the receiver has, what a delta is on may be far off. To look for better ones takes longer
+    /// than all else, so it is done for small answers only, with so many objects.
+    private static let smallAnswer = 1_000
+    /// Bytes of a delta that is good enough.
+    private static let smallDelta: UInt64 = 2_000
 
     private var commits: CommitWalk
     private var openLinks: TreeLinks?
