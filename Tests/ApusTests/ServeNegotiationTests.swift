@@ -1,0 +1,60 @@
+import TestSupport
+import Testing
+
+/// Negotiations of tens of thousands of haves, which take no more than their share of time.
+@Suite(.timeLimit(.minutes(1))) struct ServeNegotiationTests {
+    /// A request of version 0 that ends with a round of haves: it is answered, and there is no pack.
+    private func round(_ want: String, _ haves: [String]) -> [UInt8] {
+        var body = RawClient.line("want \(want) multi_ack_detailed no-progress") + RawClient.flush
+        for have in haves { body += RawClient.line("have \(have)") }
+        return body + RawClient.flush
+    }
+
+    private func expectSameAnswers(
+        _ pair: ServePair, _ body: [UInt8], location: SourceLocation = #_sourceLocation
+    ) throws -> String {
+        let apus = try RawClient(pair).post("upload-pack", body, version: 0)
+        let git = try RawClient(pair, .git).post("upload-pack", body, version: 0)
+        #expect(apus.status == 200, sourceLocation: location)
+        #expect(apus.body == git.body, "\(apus) -- git: \(git)", sourceLocation: location)
+        return apus.text
+    }
+
+    private static func unknown(_ number: Int) -> String {
+        let digits = String(number, radix: 16)
+        return String(repeating: "0", count: 8 - digits.count) + digits
+            + String(repeating: "fedcba98", count: 4)
+    }
+
+    /// Each is answered that it is enough: the answer is as long as the request.
+    @Test func unknownHavesBehindACommonOne() throws {
+        let pair = try ServePair("history")
+        let client = try RawClient(pair)
+        let common = try Git.line(["rev-parse", "main~5"], in: pair.repository(.apus))
+        let haves = [common] + (1 ... 60_000).map(Self.unknown)
+        let answer = try expectSameAnswers(pair, round(try client.head(), haves))
+        #expect(answer.contains("ACK \(Self.unknown(60_000)) ready"))
+    }
+
+    /// What is wanted leads to nothing that the client has, which is found out by a walk through it all.
+    @Test func newerCommitsAmongUnknownHaves() throws {
+        let count = 5_000
+        let pair = try ServePair("tiny") { path in
+            var stream = ""
+            for (start, branch) in [(1_500_000_000, "old"), (1_600_000_000, "new")] {
+                for number in 1 ... count {
+                    stream += "commit refs/heads/\(branch)\n"
+                    stream += "committer A <a@b> \(start + number) +0000\ndata 0\n\n"
+                }
+            }
+            try Git.run(["fast-import", "--quiet"], in: path, input: Array(stream.utf8))
+        }
+        let repository = pair.repository(.apus)
+        let known = try Git.run(["rev-list", "new"], in: repository).out.split(separator: "\n")
+        #expect(known.count == count)
+        let haves = known.enumerated().flatMap { [String($1), Self.unknown($0)] }
+        let want = try Git.line(["rev-parse", "old"], in: repository)
+        let answer = try expectSameAnswers(pair, round(want, haves))
+        #expect(!answer.contains("ready"))
+    }
+}
