@@ -197,28 +197,92 @@ import Testing
         #expect(try folder.status() == 200)
     }
 
-    /// Each failure makes the next answer later; who comes from elsewhere is not held up.
-    @Test func slowsDownWhoGuesses() throws {
-        let throttle = LoginThrottle()
-        func time(_ body: () -> Void) -> Duration { ContinuousClock().measure(body) }
-        let times = (0 ..< 4).map { _ in time { throttle.failed("192.0.2.1") } }
-        for (index, least) in [100, 200, 400, 800].enumerated() {
-            #expect(times[index] >= .milliseconds(least))
+    /// How long each of some failures is held back, in a throttle whose first takes 20 ms.
+    private static func delays(
+        _ throttle: LoginThrottle, _ failures: [(peer: String, name: ByteString)]
+    ) -> [Int] {
+        failures.map { peer, name in
+            let time = ContinuousClock().measure { throttle.failed(peer, name) }
+            return Int(time / .milliseconds(1))
         }
-        #expect(time { throttle.failed("192.0.2.2") } < .milliseconds(800))
-        throttle.succeeded("192.0.2.1")
-        #expect(time { throttle.failed("192.0.2.1") } < .milliseconds(800))
+    }
+
+    /// Each failure makes the next answer later; who comes from elsewhere, or has another name, is not held
+    /// up. Longer than it must be any wait may be, on a busy machine.
+    @Test func slowsDownWhoGuesses() {
+        let throttle = LoginThrottle(first: 20, longest: 2_000)
+        let times = Self.delays(throttle, Array(repeating: ("192.0.2.1", "ada"), count: 7))
+        for (index, time) in times.enumerated() { #expect(time >= 20 << index) }
+        for other in [("192.0.2.2", "ada"), ("192.0.2.1", "bob"), ("192.0.2.1", "")] {
+            #expect(Self.delays(throttle, [(other.0, ByteString(other.1))])[0] < 1_000)
+        }
+        throttle.succeeded("192.0.2.1", "ada")
+        #expect(Self.delays(throttle, [("192.0.2.1", "ada")])[0] < 1_000)
+    }
+
+    @Test func aRightLoginForgetsNoGuessesOfOthers() {
+        let throttle = LoginThrottle(first: 20, longest: 2_000)
+        for count in 0 ..< 4 {
+            #expect(Self.delays(throttle, [("192.0.2.1", "ada")])[0] >= 20 << count)
+            throttle.succeeded("192.0.2.1", "eve")
+            throttle.succeeded("192.0.2.2", "ada")
+        }
+    }
+
+    /// Guesses of one password for many names.
+    @Test func slowsDownWhoGuessesNames() {
+        let throttle = LoginThrottle(first: 20, longest: 2_000, allowance: 5)
+        let times = Self.delays(throttle, (0 ..< 11).map { ("192.0.2.1", ByteString("user\($0)")) })
+        for excess in 0 ..< 6 { #expect(times[5 + excess] >= 20 << excess) }
+        throttle.succeeded("192.0.2.1", "user0")
+        #expect(Self.delays(throttle, [("192.0.2.1", "user0")])[0] >= 1_280)
+        #expect(Self.delays(throttle, [("192.0.2.2", "user0")])[0] < 1_000)
+    }
+
+    /// An IPv6 network counts as one address, and an IPv4 address is the same in either form.
+    @Test(arguments: [
+        ("2001:db8::1", "2001:db8::ffff:1:2:3", "2001:db8:0:1::1"),
+        ("fe80::1%eth0", "fe80::2%eth0", "fe80:0:0:1::1"),
+        ("::ffff:192.0.2.1", "192.0.2.1", "::ffff:192.0.2.2"), ("", "", "unknown"),
+    ])
+    func knowsNetworks(_ one: String, _ same: String, _ other: String) {
+        let throttle = LoginThrottle(first: 1_000, longest: 1_000)
+        let threads = (0 ..< 32).compactMap { _ in
+            try? BackgroundThread { throttle.failed(one, "ada") }
+        }
+        #expect(eventually { !throttle.admits(one, "ada") })
+        #expect(!throttle.admits(same, "ada") && throttle.admits(other, "ada"))
+        for thread in threads { thread.join() }
     }
 
     @Test func doesNotLetGuessersTakeAllThreads() throws {
         let throttle = LoginThrottle(first: 1_000, longest: 1_000)
         let threads = try (0 ..< 32).map { _ in
-            try BackgroundThread { throttle.failed("192.0.2.1") }
+            try BackgroundThread { throttle.failed("192.0.2.1", "ada") }
         }
-        #expect(eventually { !throttle.admits("192.0.2.1") })
-        #expect(throttle.admits("192.0.2.2"))
+        #expect(eventually { !throttle.admits("192.0.2.1", "ada") })
+        #expect(throttle.admits("192.0.2.1", "bob") && throttle.admits("192.0.2.2", "ada"))
         for thread in threads { thread.join() }
-        #expect(throttle.admits("192.0.2.1"))
+        #expect(throttle.admits("192.0.2.1", "ada"))
+    }
+
+    @Test func doesNotLetGuessersOfNamesTakeAllThreads() throws {
+        let throttle = LoginThrottle(first: 1_000, longest: 1_000, allowance: 20)
+        let threads = try (0 ..< 32).map { number in
+            try BackgroundThread { throttle.failed("192.0.2.1", ByteString("user\(number)")) }
+        }
+        #expect(eventually { !throttle.admits("192.0.2.1", "ada") })
+        #expect(throttle.admits("192.0.2.2", "ada"))
+        for thread in threads { thread.join() }
+        #expect(throttle.admits("192.0.2.1", "ada"))
+    }
+
+    @Test func remembersNoMoreGuessesThanItMay() {
+        let throttle = LoginThrottle(first: 0)
+        for number in 0 ..< 25_000 {
+            throttle.failed("10.0.\(number / 250).\(number % 250)", ByteString("user\(number)"))
+        }
+        #expect((1 ... 20_000).contains(throttle.remembered))
     }
 
     @Test func comparesSecretsWhole() {

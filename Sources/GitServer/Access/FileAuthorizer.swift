@@ -5,7 +5,7 @@ import Synchronization
 /// Decides by files: names and passwords, tokens, and rules (docs/Serving.md).
 ///
 /// Without rules everybody reads, and whoever logs in writes; where nobody can log in, everybody. Failed
-/// logins are slowed down, an address at a time.
+/// logins are slowed down, by address and name.
 public final class FileAuthorizer: Authorizer {
     private let passwords: ReloadedFile<PasswordFile>?
     private let tokens: ReloadedFile<TokenFile>?
@@ -47,12 +47,13 @@ public final class FileAuthorizer: Authorizer {
     public func decide(_ question: AccessQuestion) throws -> AccessDecision {
         var user: ByteString?
         if hasUsers, question.login != nil || question.hasBadLogin {
-            guard throttle.admits(question.peer) else { return .tooManyFailures }
+            let name = question.login?.name ?? ""
+            guard throttle.admits(question.peer, name) else { return .tooManyFailures }
             guard let login = question.login, let found = try self.user(login) else {
-                throttle.failed(question.peer)
+                throttle.failed(question.peer, name)
                 return .loginNeeded
             }
-            throttle.succeeded(question.peer)
+            throttle.succeeded(question.peer, found)
             user = found
         }
         if try isAllowed(user, question.writes, question.repository) {

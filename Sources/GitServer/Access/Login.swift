@@ -30,6 +30,11 @@ public enum Login: Sendable {
         }
     }
 
+    /// Whose login it says it is; nil for a token alone.
+    var name: ByteString? {
+        if case .password(let name, _) = self { name } else { nil }
+    }
+
     private static let longest = 8_192
 
     private static func base64(_ text: ArraySlice<UInt8>) -> [UInt8]? {

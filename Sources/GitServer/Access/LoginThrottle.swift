@@ -9,10 +9,13 @@ import Synchronization
     import Musl
 #endif
 
-/// Slows down who guesses: the more logins from an address have failed lately, the later the next answer.
+/// Slows down who guesses: the more logins of one name have failed lately from one network, the later the
+/// next answer. Behind a proxy others come from there too, so failures of all names together count only
+/// beyond an allowance.
 final class LoginThrottle: Sendable {
     private struct State {
-        var failures: [String: (count: Int, last: ContinuousClock.Instant)] = [:]
+        var byName = Tally<Source>()
+        var byNetwork = Tally<Network>()
         var waiting = 0
     }
 
@@ -20,49 +23,119 @@ final class LoginThrottle: Sendable {
 
     private let first: Int
     private let longest: Int
+    private let allowance: Int
 
-    /// A failure is forgotten after this.
-    private static let memory: Duration = .seconds(300)
-    /// Addresses that are remembered.
-    private static let capacity = 10_000
     /// Answers that are held back at once, so that they do not take the threads of all others.
     private static let maximumWaiting = 32
 
     /// - Parameters:
     ///   - first: milliseconds for the first failure, doubled with each.
     ///   - longest: milliseconds at the most.
-    init(first: Int = 100, longest: Int = 5_000) {
+    ///   - allowance: failures of a network, whatever the names, before these are counted the same way.
+    init(first: Int = 100, longest: Int = 5_000, allowance: Int = 50) {
         self.first = first
         self.longest = longest
+        self.allowance = allowance
     }
 
-    /// Whether a login from there can be looked at now: not while too many are held back and this one
-    /// belongs to them.
-    func admits(_ peer: String) -> Bool {
-        state.withLock { $0.waiting < Self.maximumWaiting || $0.failures[peer] == nil }
+    /// Whether a login can be looked at now: not while too many are held back and this one belongs to them.
+    ///
+    /// - Parameter name: empty where the login has none.
+    func admits(_ peer: String, _ name: ByteString) -> Bool {
+        let source = Source(peer, name)
+        return state.withLock { state in
+            state.waiting < Self.maximumWaiting
+                || state.byName.count(source) == 0
+                    && state.byNetwork.count(source.network) <= allowance
+        }
     }
 
-    func succeeded(_ peer: String) { state.withLock { $0.failures[peer] = nil } }
+    /// Forgets the failures of that name from there, and no others: who has one right login could guess
+    /// those of others between.
+    func succeeded(_ peer: String, _ name: ByteString) {
+        state.withLock { $0.byName.forget(Source(peer, name)) }
+    }
 
     /// Notes a failure, and waits.
-    func failed(_ peer: String) {
+    func failed(_ peer: String, _ name: ByteString) {
+        let source = Source(peer, name)
         let delay = state.withLock { state -> Int in
-            let now = ContinuousClock.now
-            if state.failures.count >= Self.capacity {
-                state.failures = state.failures.filter { now - $0.value.last < Self.memory }
-                if state.failures.count >= Self.capacity { state.failures = [:] }
-            }
-            let old = state.failures[peer].flatMap {
-                now - $0.last < Self.memory ? $0.count : nil
-            }
-            let count = (old ?? 0) + 1
-            state.failures[peer] = (count, now)
-            guard state.waiting < Self.maximumWaiting else { return 0 }
+            let own = state.byName.add(source)
+            let all = state.byNetwork.add(source.network)
+            let wait = time(after: max(own, all - allowance))
+            guard wait > 0, state.waiting < Self.maximumWaiting else { return 0 }
             state.waiting += 1
-            return min(first << min(count - 1, 16), longest)
+            return wait
         }
         guard delay > 0 else { return }
         usleep(UInt32(delay) * 1_000)
         state.withLock { $0.waiting -= 1 }
     }
+
+    /// Names and networks of which failures are kept.
+    var remembered: Int { state.withLock { $0.byName.size + $0.byNetwork.size } }
+
+    private func time(after count: Int) -> Int { min(first << min(count - 1, 16), longest) }
+}
+
+/// Where a client is: an IPv4 address, or the first half of an IPv6 address, of which one client may use all
+/// that the other half can be.
+private struct Network: Hashable {
+    private let bytes: [UInt8]
+
+    private static let mappedIPv4: [UInt8] = Array(repeating: 0, count: 10) + [0xff, 0xff]
+
+    init(_ address: String) {
+        var bytes = [UInt8](repeating: 0, count: 16)
+        let text = String(address.prefix { $0 != "%" })
+        if inet_pton(AF_INET6, text, &bytes) == 1 {
+            self.bytes = Array(bytes.starts(with: Self.mappedIPv4) ? bytes[12...] : bytes[..<8])
+        } else if inet_pton(AF_INET, text, &bytes) == 1 {
+            self.bytes = Array(bytes[..<4])
+        } else {
+            self.bytes = Array(address.utf8)
+        }
+    }
+}
+
+/// A name in a network. The name is kept as a hash, since a client may send a long one.
+private struct Source: Hashable {
+    let network: Network
+    private let name: Int
+
+    init(_ peer: String, _ name: ByteString) {
+        network = Network(peer)
+        self.name = name.hashValue
+    }
+}
+
+/// How many failures there were lately.
+private struct Tally<Key: Hashable> {
+    private var failures: [Key: (count: Int, since: ContinuousClock.Instant)] = [:]
+
+    /// So long after the first it is counted anew.
+    private static var memory: Duration { .seconds(300) }
+    private static var capacity: Int { 10_000 }
+
+    var size: Int { failures.count }
+
+    func count(_ key: Key) -> Int {
+        guard let (count, since) = failures[key], .now - since < Self.memory else { return 0 }
+        return count
+    }
+
+    /// How many there are with this one.
+    mutating func add(_ key: Key) -> Int {
+        let now = ContinuousClock.now
+        if failures.count >= Self.capacity {
+            failures = failures.filter { now - $0.value.since < Self.memory }
+            if failures.count > Self.capacity / 2 { failures = [:] }
+        }
+        let before = count(key)
+        let since = before == 0 ? now : failures[key]?.since ?? now
+        failures[key] = (before + 1, since)
+        return before + 1
+    }
+
+    mutating func forget(_ key: Key) { failures[key] = nil }
 }
