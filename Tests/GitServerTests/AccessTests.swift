@@ -1,4 +1,6 @@
 import GitCore
+import GitStore
+import Synchronization
 import TestSupport
 import Testing
 
@@ -283,6 +285,34 @@ import Testing
             throttle.failed("10.0.\(number / 250).\(number % 250)", ByteString("user\(number)"))
         }
         #expect((1 ... 20_000).contains(throttle.remembered))
+    }
+
+    /// What is found under a number of the content is that content's, whatever changes meanwhile.
+    @Test func numbersWhatItReadsAgain() throws {
+        let scratch = try TemporaryDirectory()
+        func write(_ number: Int) throws {
+            try scratch.write("new", "\(number)".utf8)
+            try run("/bin/mv", [scratch("new"), scratch("file")]).required()
+        }
+        try write(0)
+        let file = try ReloadedFile(ByteString(scratch("file"))) { path throws(StoreError) in
+            ByteString(try FileSystem.read(path, limit: 100))
+        }
+        let seen = Mutex<(contents: [Int: Set<ByteString>], isOver: Bool)>(([:], false))
+        let threads = try (0 ..< 4).map { _ in
+            try BackgroundThread {
+                while !seen.withLock({ $0.isOver }) {
+                    guard let (content, generation) = try? file.current() else { continue }
+                    seen.withLock { _ = $0.contents[generation, default: []].insert(content) }
+                }
+            }
+        }
+        for number in 1 ... 100 { try write(number) }
+        seen.withLock { $0.isOver = true }
+        for thread in threads { thread.join() }
+        #expect(try file.current().content == "100")
+        let contents = seen.withLock { $0.contents }
+        #expect(contents.count > 5 && contents.values.allSatisfy { $0.count == 1 })
     }
 
     @Test func comparesSecretsWhole() {

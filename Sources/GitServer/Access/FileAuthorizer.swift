@@ -66,59 +66,22 @@ public final class FileAuthorizer: Authorizer {
         _ user: ByteString?, _ toWrite: Bool, _ repository: ByteString
     ) throws(StoreError) -> Bool {
         guard let rules else { return !toWrite || user != nil || !hasUsers }
-        return try rules.content().allow(user, toWrite: toWrite, repository)
+        return try rules.current().content.allow(user, toWrite: toWrite, repository)
     }
 
     private func user(_ login: Login) throws(StoreError) -> ByteString? {
         switch login {
-        case .token(let token): return try tokens?.content().owner(of: token)
+        case .token(let token): return try tokens?.current().content.owner(of: token)
         case .password(let name, let password):
             // Clients that know no tokens send one as the password of its name.
-            if let owner = try tokens?.content().owner(of: password) {
+            if let owner = try tokens?.current().content.owner(of: password) {
                 return owner == name ? owner : nil
             }
-            guard let file = try passwords?.content() else { return nil }
-            let generation = passwords?.generation ?? 0
+            guard let (file, generation) = try passwords?.current() else { return nil }
             if verified.contains(name, password, generation) { return name }
             guard file.accepts(name, password) else { return nil }
             verified.add(name, password, generation)
             return name
-        }
-    }
-}
-
-/// A file that is read again when it has changed. One that cannot be read any more lets nobody in.
-private final class ReloadedFile<Content: Sendable>: Sendable {
-    private struct State {
-        var stamp: FileStamp?
-        var content: Content
-        var generation = 0
-    }
-
-    private let path: ByteString
-    private let read: @Sendable (ByteString) throws(StoreError) -> Content
-    private let state: Mutex<State>
-
-    init(
-        _ path: ByteString, _ read: @escaping @Sendable (ByteString) throws(StoreError) -> Content
-    ) throws(StoreError) {
-        self.path = path
-        self.read = read
-        state = Mutex(State(stamp: FileStamp(path), content: try read(path)))
-    }
-
-    /// Counts how often it was read again.
-    var generation: Int { state.withLock { $0.generation } }
-
-    func content() throws(StoreError) -> Content {
-        let stamp = FileStamp(path)
-        return try state.withLock { state throws(StoreError) -> Content in
-            if stamp == nil || stamp != state.stamp {
-                state.content = try read(path)
-                state.stamp = stamp
-                state.generation += 1
-            }
-            return state.content
         }
     }
 }
