@@ -57,4 +57,30 @@ import Testing
         let answer = try expectSameAnswers(pair, round(want, haves))
         #expect(!answer.contains("ready"))
     }
+
+    /// Version 2: what is said to haves and `done`, and how many objects the pack then has.
+    @Test(arguments: [
+        "wait-for-done", "wait-for-done done", "wait-for-done HAVE", "wait-for-done UNKNOWN",
+        "wait-for-done HAVE done", "WANT wait-for-done", "WANT wait-for-done done",
+        "WANT wait-for-done HAVE", "WANT wait-for-done UNKNOWN", "WANT wait-for-done HAVE done",
+        "WANT wait-for-done UNKNOWN done", "wait-for-done DEPTH", "WANT wait-for-done DEPTH",
+        "WANT", "WANT done", "WANT HAVE", "WANT UNKNOWN", "WANT HAVE done", "HAVE", "HAVE done",
+        "done",
+    ])
+    func answersOfVersionTwo(_ words: String) throws {
+        let pair = try ServePair("history")
+        let have = try Git.line(["rev-parse", "main~5"], in: pair.repository(.apus))
+        let names = [
+            "WANT": "want \(try RawClient(pair).head())", "HAVE": "have \(have)",
+            "UNKNOWN": "have \(Self.unknown(1))", "DEPTH": "deepen 2",
+        ]
+        let arguments = words.split(separator: " ").map { names[String($0)] ?? String($0) }
+        let body = RawClient.v2("fetch", arguments + ["no-progress"])
+        let (apus, git) = (
+            try RawClient(pair).post("upload-pack", body).parts,
+            try RawClient(pair, .git).post("upload-pack", body).parts
+        )
+        #expect(apus.lines == git.lines)
+        #expect(apus.pack.prefix(12) == git.pack.prefix(12))
+    }
 }

@@ -7,6 +7,27 @@ struct RawClient {
         let body: [UInt8]
         var text: String { printable(body) }
         var description: String { "\(status): \(text.prefix(300))" }
+
+        /// What comes before the pack, a line a packet: those of the packets without a line are their
+        /// four digits. And the pack. Without the words for people, and what else marks the time.
+        var parts: (lines: [String], pack: [UInt8]) {
+            var (lines, pack, rest): ([String], [UInt8], ArraySlice<UInt8>) = ([], [], body[...])
+            while rest.count >= 4, let size = Int(printable(rest.prefix(4)), radix: 16) {
+                let packet = rest.prefix(max(4, size))
+                rest = rest.dropFirst(packet.count)
+                var data = packet.dropFirst(4)
+                let band = data.first.flatMap { $0 < 4 ? $0 : nil }
+                if band != nil { data = data.dropFirst() }
+                if band == 2 || (band == 1 && data.isEmpty) { continue }
+                if lines.last == "packfile\n", band == 1 {
+                    pack += data
+                } else {
+                    lines.append(
+                        String(decoding: size < 4 ? packet : data, as: UTF8.self))
+                }
+            }
+            return (lines, pack)
+        }
     }
 
     private let port: UInt16

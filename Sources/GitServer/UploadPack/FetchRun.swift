@@ -90,16 +90,13 @@ struct FetchRun {
     // MARK: Version 2
 
     private mutating func runV2() throws {
-        if !request.isDone, !request.haves.isEmpty || request.waitForDone {
-            try negotiation.add(request.haves)
-            let isReady =
-                try !request.waitForDone && !wants.isEmpty && negotiation.isReady(for: wants)
+        try negotiation.add(request.haves)
+        // Without haves it is a clone, even where the client would wait: there is nothing to acknowledge.
+        if !request.isDone, !request.haves.isEmpty {
+            let isReady = try !request.waitForDone && negotiation.isReady(for: wants)
             writer.acknowledgments(negotiation.common, isReady: isReady)
             guard isReady else { return writer.end() }
-        } else {
-            try negotiation.add(request.haves)
         }
-        guard !wants.isEmpty else { return writer.end() }
         try limitHistory()
         if let boundary {
             writer.shallowInfo(shallow: boundary.shallow.sorted(), unshallow: boundary.unshallow)
