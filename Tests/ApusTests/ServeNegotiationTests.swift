@@ -31,9 +31,9 @@ import Testing
         let pair = try ServePair("history")
         let client = try RawClient(pair)
         let common = try Git.line(["rev-parse", "main~5"], in: pair.repository(.apus))
-        let haves = [common] + (1 ... 60_000).map(Self.unknown)
+        let haves = [common] + (1 ... 100_000).map(Self.unknown)
         let answer = try expectSameAnswers(pair, round(try client.head(), haves))
-        #expect(answer.contains("ACK \(Self.unknown(60_000)) ready"))
+        #expect(answer.contains("ACK \(Self.unknown(100_000)) ready"))
     }
 
     /// What is wanted leads to nothing that the client has, which is found out by a walk through it all.
