@@ -83,6 +83,22 @@ import Testing
         }
     }
 
+    /// A fetch that asks for nothing.
+    @Test(arguments: ["1.0", "1.1"])
+    func saysThatAnAnswerIsEmpty(_ version: String) throws {
+        let folder = try ServedFolder()
+        let body = "0012command=fetch\n00010009done\n0000"
+        let client = try RawClient(folder.server.port)
+        client.send(
+            "POST /a.git/git-upload-pack HTTP/\(version)\r\nHost: x\r\n"
+                + "Content-Type: \(Self.fetch)\r\nGit-Protocol: version=2\r\n"
+                + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+        let response = try client.response()
+        #expect(response.status == 200 && response["content-length"] == "0")
+        #expect(
+            folder.log()[0].contains(#""sent":0"#) && folder.log()[0].contains(#""whole":true"#))
+    }
+
     @Test func servesRepositoriesByTheirNames() throws {
         let folder = try ServedFolder()
         try ServedFolder.repository(folder.scratch("root/é ü/b.git"))

@@ -12,6 +12,7 @@ final class HTTPAnswer: ServiceOutput {
     }
 
     func send(_ bytes: [UInt8]) throws(ExchangeEnded) {
+        guard !bytes.isEmpty else { return }
         exchange.respond(head)
         try exchange.write(bytes)
     }
@@ -25,9 +26,12 @@ final class HTTPAnswer: ServiceOutput {
 
     var isCancelled: Bool { exchange.isCancelled }
 
-    /// Ends it; an answer without a byte is one, too.
+    /// Ends it. An answer without a byte is one, too, of a length that is said: where the end of the
+    /// connection would be its end (HTTP/1.0), libmicrohttpd may leave it open.
     func end() {
-        exchange.respond(head)
+        var empty = head
+        empty.body = .bytes([])
+        exchange.respond(empty)
         exchange.end()
     }
 
