@@ -35,6 +35,7 @@ struct BitmapSelection {
         bits.subtract(had.bits)
         try choose(wanted.others)
         try filter(&bits)
+        try selection.leaveOutElsewhere(&bits, index)
         try selection.chooseTags { number in isChosen(number, bits) }
         try share(bits, had.bits)
         try selection.finish()

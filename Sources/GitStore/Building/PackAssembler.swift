@@ -59,12 +59,24 @@ public final class PackAssembler: Sendable {
     public func run(
         _ sink: @escaping (UnsafeRawBufferPointer) throws(StoreError) -> Void
     ) throws(StoreError) -> PackSummary {
+        try run(leavingOut: { _ in }, sink)
+    }
+
+    /// The same.
+    ///
+    /// - Parameter tell: is told, before `sink` gets a byte, which of ``PackRequest/elsewhere`` would be in
+    ///   the pack.
+    package func run(
+        leavingOut tell: (Set<ObjectID>) throws(StoreError) -> Void,
+        _ sink: @escaping (UnsafeRawBufferPointer) throws(StoreError) -> Void
+    ) throws(StoreError) -> PackSummary {
         let pack =
             if let shelf {
                 try shelf.pack(request, database, progress, cancellation, prepare)
             } else {
                 try prepare()
             }
+        try tell(pack.selection.leftOut)
         return try writer(of: pack, sink).run()
     }
 

@@ -10,6 +10,8 @@ public struct PackRequest: Sendable, Hashable {
     /// parents, or is not to get them.
     public var shallow: Set<ObjectID> = []
     public var filter = ObjectFilter()
+    /// Blobs that the receiver gets elsewhere: these are left out, asked for by their ids or not.
+    public var elsewhere: Set<ObjectID> = []
     /// Tags that are to be sent along if what they lead to is sent; others of these are not.
     public var tags: [ObjectID] = []
     /// Whether an object may be a delta on one that the receiver has.

@@ -10,6 +10,8 @@ final class PackSelection {
     let reader: WalkReader
     /// The numbers of the objects of the pack, in the order in which they were met.
     private(set) var chosen: [UInt32] = []
+    /// Blobs of ``PackRequest/elsewhere`` that would be in the pack.
+    var leftOut: Set<ObjectID> = []
     /// A part of a pack that goes into the pack, too.
     var share: PackShare?
     /// Trees and blobs that the receiver has.
@@ -82,6 +84,7 @@ final class PackSelection {
         try includeTrees(of: records)
         for blob in givenBlobs where !objects.has(.uninteresting, blob) { choose(blob) }
         try chooseSized()
+        try leaveOutElsewhere()
         try chooseTags { objects.has(.chosen, $0) }
         try finish()
     }
