@@ -14,7 +14,7 @@ final class ServedRepository: Sendable {
     init(_ repository: Repository, _ shelf: ReachableShelf) throws(StoreError) {
         self.shelf = shelf
         self.repository = repository
-        uploadPack = try UploadPackSettings(repository.config)
+        uploadPack = try UploadPackSettings(repository.config, repository.format)
         allowsFetch = try repository.config.bool("http.uploadpack")
         allowsPush = try repository.config.bool("http.receivepack")
     }

@@ -199,7 +199,11 @@ struct FetchRun {
             }
             .map(\.oid)
         }
-        writer.beginPack()
+        let uris = service.settings.blobURIs
+        let elsewhere = uris.blobs(by: request.packfileURIProtocols)
+        pack.elsewhere = elsewhere
+        // Of packs elsewhere is told before, when it is known which of these blobs would be in the pack.
+        if elsewhere.isEmpty { writer.beginPack() }
         try service.output.send(writer.takeBytes())
         let assembler = PackAssembler(
             pack, from: database, shelf: service.prepared, cancellation: cancellation)
@@ -207,7 +211,10 @@ struct FetchRun {
             writer, service.output, assembler.progress, isQuiet: request.noProgress)
         defer { writer = sender.writer }
         try service.ticker.run(sender) {
-            let summary = try assembler.run { piece throws(StoreError) in try sender.send(piece) }
+            let summary = try assembler.run(
+                leavingOut: { blobs throws(StoreError) in
+                    if !elsewhere.isEmpty { try sender.begin(beside: uris.packs(of: blobs)) }
+                }, { piece throws(StoreError) in try sender.send(piece) })
             sender.finish(summary)
         }
     }

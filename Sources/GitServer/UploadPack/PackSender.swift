@@ -33,6 +33,16 @@ final class PackSender: Ticking {
         self.isQuiet = isQuiet
     }
 
+    /// Tells of packs that are to be downloaded besides, and that the pack comes next.
+    func begin(beside packs: [PackfileURI]) throws(StoreError) {
+        do throws(WireError) {
+            try state.withLock { state throws(WireError) in
+                if !packs.isEmpty { try state.writer.packfileURIs(packs) }
+                state.writer.beginPack()
+            }
+        } catch { throw StoreError(.invalid, error.message) }
+    }
+
     /// Sends the next bytes of the pack.
     func send(_ piece: UnsafeRawBufferPointer) throws(StoreError) {
         do throws(ExchangeEnded) {

@@ -21,9 +21,10 @@ struct UploadPackSettings: Sendable {
     let bundles: [(key: ByteString, value: ByteString)]
     /// Those of them that are served from here.
     let bundleFiles: BundleFiles
+    let blobURIs: BlobURIs
     let packDefaults: PackRequest
 
-    init(_ config: Config) throws(StoreError) {
+    init(_ config: Config, _ format: ObjectFormat) throws(StoreError) {
         func flag(_ key: String, _ unset: Bool = false) throws(StoreError) -> Bool {
             try config.bool(key) ?? unset
         }
@@ -47,6 +48,7 @@ struct UploadPackSettings: Sendable {
             ? config.entries.filter { $0.key.section == "bundle" }
                 .map { (key: $0.key.bytes, value: $0.value ?? "true") } : []
         bundleFiles = BundleFiles(bundles)
+        blobURIs = try BlobURIs(config, format)
         packDefaults = try PackRequest(config)
     }
 
@@ -60,6 +62,7 @@ struct UploadPackSettings: Sendable {
         offer.sidebandAll = allowsSidebandAll
         offer.objectInfo = tellsObjectInfo
         offer.bundleURI = !bundles.isEmpty
+        offer.packfileURIs = !blobURIs.isEmpty
         return offer
     }
 }
