@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// Blobs that clients download elsewhere, in packs (`uploadpack.blobPackfileUri`).
-@Suite(.timeLimit(.minutes(5))) struct ServePackfileURITests {
+@Suite(.timeLimit(.minutes(10))) struct ServePackfileURITests {
     /// How objects lie in the repository that Apus serves. In the one beside it the blobs are loose: of
     /// those in packs Git leaves out none.
     enum Layout: CaseIterable, Sendable { case loose, packed, bitmaps }
