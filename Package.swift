@@ -34,6 +34,9 @@ let package = Package(
             name: "CMicroHTTPD", pkgConfig: "libmicrohttpd",
             providers: [.apt(["libmicrohttpd-dev"]), .brew(["libmicrohttpd"])]),
         .systemLibrary(name: "CCrypt"),
+        .systemLibrary(
+            name: "CSQLite", pkgConfig: "sqlite3",
+            providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite"])]),
         // posix_spawn in another directory.
         .systemLibrary(name: "CSpawn"),
 
@@ -54,6 +57,9 @@ let package = Package(
         .target(
             name: "GitServer",
             dependencies: ["GitCore", "GitWire", "GitStore", "CMicroHTTPD", "CCrypt", "CZlib"],
+            swiftSettings: common),
+        .target(
+            name: "GitCache", dependencies: ["GitCore", "GitStore", "CSQLite"],
             swiftSettings: common),
         .executableTarget(
             name: "apus",
@@ -92,6 +98,9 @@ let package = Package(
             swiftSettings: common),
         .testTarget(
             name: "GitServerTests", dependencies: ["GitServer", "TestSupport"],
+            swiftSettings: common),
+        .testTarget(
+            name: "GitCacheTests", dependencies: ["GitCache", "TestSupport"],
             swiftSettings: common),
         .testTarget(
             name: "ApusTests", dependencies: ["apus", "TestSupport"], swiftSettings: common),

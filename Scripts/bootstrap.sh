@@ -31,6 +31,7 @@ need libcurl4-openssl-dev curl library libcurl
 need libdeflate-dev libdeflate library libdeflate
 need zlib1g-dev zlib library zlib
 need libmicrohttpd-dev libmicrohttpd library libmicrohttpd
+need libsqlite3-dev sqlite library sqlite3
 if [[ $(uname -s) == Linux ]]; then
     need g++ - linkable
 else

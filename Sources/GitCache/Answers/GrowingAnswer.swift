@@ -1,0 +1,155 @@
+import GitCore
+import GitStore
+import Synchronization
+
+/// What the writer of an answer and those who follow it share.
+///
+/// As long as the answer is kept, its bytes are in the file: who follows reads them there, without a lock,
+/// up to ``length``, and waits only where there are no more. The writer waits for nobody.
+///
+/// Once it cannot be kept (the disk is full, say) the file gets no more. What comes then goes through
+/// ``State/tail``, a bounded piece of memory, and the writer waits for who is behind: nobody who was there
+/// fails for a full disk, but the slowest of them sets the pace. Who does not move at all for a while is
+/// left behind, and nobody new is let in.
+final class GrowingAnswer: Sendable {
+    struct State {
+        /// Whether all bytes so far are in the file.
+        var isKept = true
+        /// What follows the file's part once the answer is not kept.
+        var tail: [UInt8] = []
+        /// The offset in the answer of the tail's first byte.
+        var tailStart: UInt64 = 0
+        var end: End?
+        var readers: [ObjectIdentifier: ReaderPlace] = [:]
+    }
+
+    enum End {
+        case finished
+        case abandoned(CacheError)
+    }
+
+    let use: AnswerUse
+    let state: Monitor<State>
+    /// The file, before it has a byte; nil where it could not be made.
+    let content = AtomicLazyReference<OpenFile>()
+    /// Bytes in the file that can be read. It grows inside of ``state``'s lock.
+    let length = Atomic<UInt64>(0)
+    /// Whether the tail is in use, so that the writer has to know of each step of a reader.
+    let isPassing = Atomic(false)
+    let isAbandoned = Atomic(false)
+    private let tailLimit: Int
+
+    var file: AnswerFile { use.file }
+
+    init(_ use: AnswerUse, tailLimit: Int) {
+        self.use = use
+        self.tailLimit = tailLimit
+        state = Monitor(State())
+    }
+
+    // MARK: The writer's side
+
+    /// So many more bytes are in the file.
+    func grow(_ count: Int) {
+        state.change { _ in _ = length.wrappingAdd(UInt64(count), ordering: .releasing) }
+    }
+
+    /// From here on nothing goes into the file.
+    func stopKeeping() {
+        state.change { state in
+            state.isKept = false
+            state.tailStart = length.load(ordering: .relaxed)
+            isPassing.store(true, ordering: .sequentiallyConsistent)
+        }
+    }
+
+    /// Takes bytes into the tail, as many as it has room for; all, where nobody reads.
+    func pass(_ bytes: UnsafeRawBufferPointer.SubSequence) -> Int {
+        state.change { state in
+            guard let slowest = Self.slowest(state) else {
+                state.tailStart += UInt64(state.tail.count) + UInt64(bytes.count)
+                state.tail = []
+                return bytes.count
+            }
+            let read = slowest > state.tailStart ? slowest - state.tailStart : 0
+            let spent = Int(min(read, UInt64(state.tail.count)))
+            state.tail.removeFirst(spent)
+            state.tailStart += UInt64(spent)
+            let taken = min(bytes.count, tailLimit - state.tail.count)
+            state.tail += bytes.prefix(taken)
+            return taken
+        }
+    }
+
+    /// Waits until the tail has room, but leaves readers behind who in so many milliseconds read nothing.
+    func waitForRoom(milliseconds: Int) {
+        var before: [ObjectIdentifier: UInt64] = [:]
+        let hasRoom = state.wait(milliseconds: milliseconds) { state in
+            if before.isEmpty { before = state.readers.mapValues(\.value) }
+            return Self.slowest(state).map { $0 > state.tailStart } ?? true
+        }
+        if hasRoom { return }
+        state.change { state in
+            for (id, place) in state.readers
+            where place.value <= state.tailStart && before[id] == place.value {
+                place.isLeftBehind.store(true, ordering: .relaxed)
+            }
+        }
+    }
+
+    private static func slowest(_ state: State) -> UInt64? {
+        state.readers.values.lazy.filter(\.isReading).map(\.value).min()
+    }
+
+    func end(_ end: End) {
+        state.change { state in
+            guard state.end == nil else { return }
+            state.end = end
+            if case .abandoned = end { isAbandoned.store(true, ordering: .releasing) }
+        }
+    }
+
+    // MARK: The readers' side
+
+    func add(_ place: ReaderPlace) {
+        state.change { $0.readers[ObjectIdentifier(place)] = place }
+    }
+
+    func remove(_ place: ReaderPlace) {
+        state.change { $0.readers[ObjectIdentifier(place)] = nil }
+    }
+
+    /// Those who follow and were neither cancelled nor left behind.
+    var followers: Int {
+        look { state in state.readers.values.lazy.filter(\.isReading).count } ?? 0
+    }
+
+    /// A look at the state that is no change, and wakes nobody.
+    func look<Result>(_ body: (State) -> Result) -> Result? {
+        var result: Result?
+        _ = state.wait(milliseconds: 0) { state in
+            result = body(state)
+            return true
+        }
+        return result
+    }
+}
+
+/// A file that is closed when nobody refers to it any more.
+final class OpenFile: Sendable {
+    let file: File
+    init(_ file: consuming File) { self.file = file }
+}
+
+/// How far a reader is.
+final class ReaderPlace: Sendable {
+    let position = Atomic<UInt64>(0)
+    let isCancelled = Atomic(false)
+    let isLeftBehind = Atomic(false)
+
+    var value: UInt64 { position.load(ordering: .sequentiallyConsistent) }
+
+    var isReading: Bool {
+        !isCancelled.load(ordering: .relaxed) && !isLeftBehind.load(ordering: .relaxed)
+    }
+}

@@ -1,0 +1,44 @@
+public import GitStore
+
+/// What goes wrong in the cache.
+public struct CacheError: Error, Sendable {
+    /// What kind of thing went wrong; new codes may come with any version.
+    public struct Code: Hashable, Sendable {
+        let name: String
+
+        /// A setting has a value that cannot be used.
+        public static let invalid = Code(name: "invalid")
+        /// Another process has the cache's folder.
+        public static let locked = Code(name: "locked")
+        /// A file of the cache's own failed: ``CacheError/cause`` is a `StoreError`.
+        public static let store = Code(name: "store")
+        /// The database of what is kept failed.
+        public static let database = Code(name: "database")
+        /// The caller asked it to stop.
+        public static let cancelled = Code(name: "cancelled")
+        /// The answer that was being followed ended without its end: ``CacheError/cause`` says why.
+        public static let abandoned = Code(name: "abandoned")
+        /// As ``abandoned`` or ``tooSlow``, but not one byte was read: the same can be asked again.
+        public static let again = Code(name: "again")
+        /// A reader held up an answer that could not be kept on disk, and was left behind.
+        public static let tooSlow = Code(name: "tooSlow")
+    }
+
+    public let code: Code
+    /// One line: what went wrong. Safe to print.
+    public let message: String
+    /// What lay beneath, if anything.
+    public let cause: (any Error)?
+
+    public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+        self.code = code
+        self.message = message
+        self.cause = cause
+    }
+
+    public init(_ cause: StoreError) { self.init(.store, cause.message, cause: cause) }
+}
+
+extension CacheError: CustomStringConvertible {
+    public var description: String { message }
+}
