@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 swift=${SWIFT:-swift}
-filter=${1:-GitCoreTests|GitServerTests|GitStoreTests.(Pack|Prepared|Ref|Object|MultiPack|Delta|Damaged)}
+filter=${1:-GitCoreTests|GitCacheTests|GitServerTests|GitStoreTests.(Pack|Prepared|Ref|Object|MultiPack|Delta|Damaged)}
 build=.build/threads
 
 command -v clang >/dev/null || { echo "test-threads: clang is not installed" >&2; exit 1; }

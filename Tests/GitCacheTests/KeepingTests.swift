@@ -136,6 +136,28 @@ import Testing
         #expect(code { _ = try notBegun.next(upTo: 1) } == .tooSlow)
     }
 
+    @Test func whoReadsDropByDropIsLeftBehindByWhatIsNotKept() throws {
+        let scratch = try Scratch()
+        let store = try scratch.open(budget: 100) {
+            $0.tailSize = 10_000
+            $0.patience = 100
+        }
+        let bytes = content(1, 50_000)
+        let writer = try store.writer(key(1))
+        let dripping = try store.reader(key(1))
+        let following = try store.reader(key(1))
+        let rest = try Running { try following.rest(100) }
+        let drops = try Running {
+            code {
+                while try !dripping.next(upTo: 1).isEmpty { usleep(1_000) }
+            }
+        }
+        writer.append(bytes)
+        writer.finish()
+        #expect(try rest.value() == bytes)
+        #expect(try drops.value() == .tooSlow)
+    }
+
     @Test func whatIsNotKeptFromTheStartIsAskedForAnewByWhoIsLeftBehind() throws {
         let scratch = try Scratch()
         let store = try scratch.open(budget: 100) {
@@ -249,6 +271,38 @@ import Testing
         try store?.add(key(1), [1])
         store = nil
         #expect(try scratch.open().has(1))
+    }
+
+    @Test func aSecondProcessIsToldSo() async throws {
+        let scratch = try Scratch()
+        let store = try scratch.open()
+        let path = scratch.folder("cache")
+        await #expect(processExitsWith: .exitCode(7)) { [path = path as String] in
+            exit(code { _ = try openStore(ByteString(path)) } == .locked ? 7 : 1)
+        }
+        #expect(store.statistics.answers == 0)
+    }
+
+    /// EFBIG, as EIO, cannot be helped by making room.
+    @Test func aFailedWriteIsNoFailureOfTheAnswer() async throws {
+        let scratch = try Scratch()
+        let path = scratch.folder("cache")
+        await #expect(processExitsWith: .exitCode(7)) { [path = path as String] in
+            let store = try openStore(ByteString(path))
+            try store.add(key(2), content(2, 1_000))
+            signal(SIGXFSZ, SIG_IGN)
+            var limit = rlimit(rlim_cur: 100_000, rlim_max: 100_000)
+            setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+            let writer = try store.writer(key(1))
+            let reader = try store.reader(key(1))
+            let reading = try Running { try reader.rest() }
+            for _ in 0 ..< 10 { writer.append(content(1, 60_000)) }
+            writer.finish()
+            let isRight =
+                try reading.value() == (0 ..< 10).flatMap { _ in content(1, 60_000) }
+                && !writer.isKept && store.has(2)
+            exit(isRight ? 7 : 1)
+        }
     }
 
     @Test func limitsOfNothingAreRefused() throws {

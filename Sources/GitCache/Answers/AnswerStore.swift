@@ -44,13 +44,15 @@ package final class AnswerStore: Sendable {
         package var largest: UInt64?
         /// Whole answers kept at most: each takes some hundred bytes of memory.
         package var count = 100_000
-        /// Bytes that stay free on the file system.
+        /// Bytes that stay free on the file system, as far as a look at every 16 MiB of an answer sees to
+        /// that; 0 for no look.
         package var freeSpaceFloor: UInt64 = 0
         /// Whether a writer is to go on when nobody follows it any more.
         package var goesOnAlone = false
         /// Bytes of memory through which an answer goes that cannot be kept.
         package var tailSize = 1 << 20
-        /// Milliseconds after which a reader that reads nothing of such an answer holds it up no longer.
+        /// So many milliseconds the writer of such an answer waits for a reader that does not read
+        /// ``tailSize`` bytes in them; then it is left behind.
         package var patience = 30_000
 
         package init(budget: UInt64) { self.budget = budget }

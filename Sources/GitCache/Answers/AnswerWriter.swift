@@ -135,7 +135,7 @@ package final class AnswerWriter: Sendable {
         var rest = bytes[...]
         while !rest.isEmpty {
             let taken = growing.pass(rest)
-            if taken == 0 { growing.waitForRoom(milliseconds: store.options.patience) }
+            if taken == 0 { growing.waitForRoom(patience: store.options.patience) }
             rest = rest.dropFirst(taken)
         }
     }

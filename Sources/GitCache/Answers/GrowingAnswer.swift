@@ -9,8 +9,8 @@ import Synchronization
 ///
 /// Once it cannot be kept (the disk is full, say) the file gets no more. What comes then goes through
 /// ``State/tail``, a bounded piece of memory, and the writer waits for who is behind: nobody who was there
-/// fails for a full disk, but the slowest of them sets the pace. Who does not move at all for a while is
-/// left behind, and nobody new is let in.
+/// fails for a full disk, but the slowest of them sets the pace. Who holds up the others for long is left
+/// behind, and nobody new is let in.
 final class GrowingAnswer: Sendable {
     struct State {
         /// Whether all bytes so far are in the file.
@@ -21,6 +21,9 @@ final class GrowingAnswer: Sendable {
         var tailStart: UInt64 = 0
         var end: End?
         var readers: [ObjectIdentifier: ReaderPlace] = [:]
+        /// Milliseconds that the writer waited for readers, and where they were when that began.
+        var waited = 0
+        var before: [ObjectIdentifier: UInt64] = [:]
     }
 
     enum End {
@@ -81,20 +84,33 @@ final class GrowingAnswer: Sendable {
         }
     }
 
-    /// Waits until the tail has room, but leaves readers behind who in so many milliseconds read nothing.
-    func waitForRoom(milliseconds: Int) {
-        var before: [ObjectIdentifier: UInt64] = [:]
-        let hasRoom = state.wait(milliseconds: milliseconds) { state in
-            if before.isEmpty { before = state.readers.mapValues(\.value) }
-            return Self.slowest(state).map { $0 > state.tailStart } ?? true
+    /// Waits until a part of the full tail is read by all. Those for whom it has waited `patience`
+    /// milliseconds by now, in which they did not read as much as the tail holds, are left behind.
+    func waitForRoom(patience: Int) {
+        let waited = state.change { state in
+            if state.waited == 0 { state.before = state.readers.mapValues(\.value) }
+            return state.waited
         }
-        if hasRoom { return }
+        let start = millisecondsSinceStart()
+        _ = state.wait(milliseconds: max(1, patience - waited)) { state in
+            Self.slowest(state).map { $0 >= roomEnd(state) } ?? true
+        }
+        let elapsed = max(1, millisecondsSinceStart() - start)
         state.change { state in
-            for (id, place) in state.readers
-            where place.value <= state.tailStart && before[id] == place.value {
+            state.waited += elapsed
+            guard state.waited >= patience else { return }
+            state.waited = 0
+            for (id, place) in state.readers where place.value < roomEnd(state) {
+                guard let before = state.before[id], place.value - before < UInt64(tailLimit)
+                else { continue }
                 place.isLeftBehind.store(true, ordering: .relaxed)
             }
         }
+    }
+
+    /// Where all have to be for it to be worth while to move the rest of the tail.
+    private func roomEnd(_ state: State) -> UInt64 {
+        state.tailStart + UInt64(max(1, tailLimit / 4))
     }
 
     private static func slowest(_ state: State) -> UInt64? {
