@@ -91,7 +91,7 @@ struct CommitWalk {
 }
 
 /// Records of commits, newest first; of the same second, first in first out.
-private struct CommitQueue {
+struct CommitQueue {
     private struct Element {
         let time: UInt64
         let order: Int

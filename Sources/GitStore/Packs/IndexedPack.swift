@@ -37,6 +37,9 @@ public final class IndexedPack {
 
     public var objectCount: Int { table.count }
 
+    /// Objects that came, without those that were added.
+    package var receivedCount: Int { table.count - addedBases }
+
     /// Whether the pack holds an object.
     public func contains(_ oid: ObjectID) -> Bool { row(of: oid) != nil }
 

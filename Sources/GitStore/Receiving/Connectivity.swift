@@ -28,14 +28,30 @@ extension Quarantine {
     public func connectivityFaults(
         of tips: [ObjectID], shallow: Set<ObjectID> = [], in repository: Repository
     ) throws(StoreError) -> [ObjectID: ConnectivityFault] {
-        try ConnectivityCheck(self, repository).run(tips, shallow: shallow)
+        try ConnectivityCheck(repository, self, cancellation).run(tips, shallow: shallow)
+    }
+}
+
+extension Repository {
+    /// Those of `oids` that are here with all that they lead to. What the refs lead to counts as here.
+    package func complete(
+        _ oids: [ObjectID], _ cancellation: CancellationFlag = CancellationFlag()
+    ) throws(StoreError) -> Set<ObjectID> {
+        var present: [ObjectID] = []
+        for oid in oids where try objects.contains(oid) { present.append(oid) }
+        guard !present.isEmpty else { return [] }
+        let faults = try ConnectivityCheck(self, nil, cancellation).run(present, shallow: [])
+        return Set(present.filter { faults[$0] == nil })
     }
 }
 
 /// Goes through what the new tips lead to, up to what the refs lead to.
 private struct ConnectivityCheck {
-    private let quarantine: Quarantine
     private let repository: Repository
+    /// Holds what is new; nil where nothing is.
+    private let quarantine: Quarantine?
+    private let database: ObjectDatabase
+    private let cancellation: CancellationFlag
     /// Where the repository's own history ends.
     private let shallow: Set<ObjectID>
     /// What its refs hold.
@@ -47,9 +63,13 @@ private struct ConnectivityCheck {
     /// Tips that are looked at one by one once some are known to be faulty; the rest count as faulty.
     private static let mostSingle = 100
 
-    init(_ quarantine: Quarantine, _ repository: Repository) throws(StoreError) {
-        self.quarantine = quarantine
+    init(
+        _ repository: Repository, _ quarantine: Quarantine?, _ cancellation: CancellationFlag
+    ) throws(StoreError) {
         self.repository = repository
+        self.quarantine = quarantine
+        database = quarantine?.database ?? repository.objects
+        self.cancellation = cancellation
         shallow = try repository.shallowCommits()
         var refs = Set(
             try repository.refs.list(prefix: "", peeling: false).map(\.oid))
@@ -94,18 +114,19 @@ private struct ConnectivityCheck {
 
     /// A ref whose object is missing says nothing of what else is.
     private func isThere(_ oid: ObjectID) -> Bool {
-        (try? quarantine.destination.contains(oid)) == true
+        (try? repository.objects.contains(oid)) == true
     }
 
     /// The commits of refs that new commits are on top of, if all of them are on top of such; else nil.
     private func border(
         of tips: [ObjectID], _ shallow: Set<ObjectID>
     ) throws(StoreError) -> Set<ObjectID>? {
+        guard let quarantine else { return nil }
         var bases: Set<ObjectID> = []
         var known = Set(tips)
         var waiting = tips
         while let oid = waiting.popLast() {
-            try quarantine.cancellation.check()
+            try cancellation.check()
             if refs.contains(oid), isThere(oid) {
                 bases.insert(oid)
                 continue
@@ -130,13 +151,13 @@ private struct ConnectivityCheck {
         request.haves = Array(bases)
         request.shallow = shallow
         let selection = try PackSelection(
-            request, quarantine.database, PackBuildProgress(), quarantine.cancellation)
+            request, database, PackBuildProgress(), cancellation)
         try selection.run()
         // Trees were read, to find what is in them; of the rest it is known only that it is meant.
         for number in selection.chosen.lazy.map({ Int($0) }) {
             let kind = selection.objects.kind(number)
             if kind == .tree { continue }
-            try quarantine.cancellation.check()
+            try cancellation.check()
             guard try selection.reader.header(number).kind == kind else { return false }
         }
         return true

@@ -25,11 +25,20 @@ extension Quarantine {
         _ settings: ReceiveSettings = ReceiveSettings(), progress: PackProgress = PackProgress(),
         notice: (String) -> Void = { _ in }, from source: () throws -> ArraySlice<UInt8>?
     ) throws(StoreError) -> Int {
+        try receivePack(settings, progress: progress, notice: notice, from: source).receivedCount
+    }
+
+    /// As ``receive(_:progress:notice:from:)``; gives the pack, for questions on what came.
+    package func receivePack(
+        _ settings: ReceiveSettings, progress: PackProgress = PackProgress(),
+        notice: (String) -> Void = { _ in }, from source: () throws -> ArraySlice<UInt8>?
+    ) throws(StoreError) -> IndexedPack {
         let pack = try index(settings, progress, source)
-        let received = pack.objectCount - pack.addedBases
-        guard received > 0 else { return 0 }
+        let received = pack.receivedCount
+        guard received > 0 else { return pack }
         let isUnpacked = received < settings.unpackLimit
-        try hold(pack, keep: isUnpacked ? nil : Self.keepMessage, isSynced: !isUnpacked)
+        let keep = isUnpacked ? nil : Self.keepMessage(of: settings.holder)
+        try hold(pack, keep: keep, isSynced: !isUnpacked)
         if settings.checksObjects {
             try check(pack, settings.policy, threads: settings.threads) { found in
                 notice(
@@ -38,7 +47,7 @@ extension Quarantine {
             }
         }
         if isUnpacked { try unpack(pack) }
-        return received
+        return pack
     }
 
     private func index(
@@ -50,7 +59,7 @@ extension Quarantine {
         options.limits = settings.limits
         options.memory = settings.memory
         // Whether what the refs lead to is there is looked at by itself.
-        options.findsMissingLinks = false
+        options.findsMissingLinks = settings.findsMissingLinks
         options.thinBases = destination
         options.progress = progress
         options.cancellation = cancellation
@@ -78,8 +87,8 @@ extension Quarantine {
         }
     }
 
-    /// As git-receive-pack writes it.
-    private static var keepMessage: ByteString {
-        "receive-pack " + ByteString("\(getpid())") + " on " + HostName.short + "\n"
+    /// As Git's programs write it.
+    private static func keepMessage(of holder: ByteString) -> ByteString {
+        holder + " " + ByteString("\(getpid())") + " on " + HostName.short + "\n"
     }
 }

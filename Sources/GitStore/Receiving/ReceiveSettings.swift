@@ -1,6 +1,6 @@
 public import GitCore
 
-/// How a pack that somebody pushes is taken in.
+/// How a pack that somebody pushes, or that a fetch brings, is taken in.
 public struct ReceiveSettings: Sendable {
     /// A pack of fewer objects is parted into loose ones (receive.unpackLimit, transfer.unpackLimit).
     public var unpackLimit = 100
@@ -15,6 +15,10 @@ public struct ReceiveSettings: Sendable {
     public var threads = Workers.processorCount
     /// Most bytes of memory to work with; see ``PackIndexer/Options/memory``.
     public var memory = 256 << 20
+    /// Whether it is found what objects of the pack point to that it does not hold.
+    package var findsMissingLinks = false
+    /// Who is said to hold the pack until refs lead to it: the name of the program of Git that does this.
+    package var holder: ByteString = "receive-pack"
 
     public init() {}
 
@@ -23,15 +27,29 @@ public struct ReceiveSettings: Sendable {
     ///
     /// - Throws: ``StoreError/Code/invalid`` for a value that makes no sense.
     public init(_ config: Config) throws(StoreError) {
-        // What is said of receiving alone counts more.
-        for section in ["transfer", "receive"] {
-            if let limit = try config.int(section + ".unpacklimit") { unpackLimit = limit }
-            if let checks = try config.bool(section + ".fsckobjects") { checksObjects = checks }
-        }
+        try take(config, of: "receive")
         if let size = try config.int("receive.maxinputsize"), size > 0 {
             maximumSize = UInt64(size)
         }
-        policy = try FaultPolicy(config, prefix: "receive.fsck.")
+    }
+
+    /// As configured for a fetch. Objects are checked only where the configuration says so, as by Git.
+    ///
+    /// - Throws: ``StoreError/Code/invalid`` for a value that makes no sense.
+    package init(fetching config: Config) throws(StoreError) {
+        checksObjects = false
+        holder = "fetch-pack"
+        findsMissingLinks = true
+        try take(config, of: "fetch")
+    }
+
+    /// What is said of one of the two counts more than what is said of both.
+    private mutating func take(_ config: Config, of section: String) throws(StoreError) {
+        for section in ["transfer", section] {
+            if let limit = try config.int(section + ".unpacklimit") { unpackLimit = limit }
+            if let checks = try config.bool(section + ".fsckobjects") { checksObjects = checks }
+        }
+        policy = try FaultPolicy(config, prefix: section + ".fsck.")
     }
 }
 
