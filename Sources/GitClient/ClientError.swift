@@ -36,6 +36,8 @@ public struct ClientError: Error, Sendable {
         public static let limit = Code(name: "limit")
         /// The repository on this side failed: ``ClientError/cause`` is a `StoreError` or alike.
         public static let store = Code(name: "store")
+        /// What the caller had the arriving pack shown to has thrown: ``ClientError/cause``.
+        public static let sink = Code(name: "sink")
         /// A call to the operating system failed.
         public static let system = Code(name: "system")
     }

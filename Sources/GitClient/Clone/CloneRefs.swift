@@ -20,15 +20,13 @@ struct CloneRefs: Sendable {
         message = ByteString("clone: from \(url.redacted)")
     }
 
-    /// - Parameter arrived: of the tags that were not asked for, those whose objects came along.
-    func write(
-        arrived: Set<ObjectID>, _ isCancelled: CancellationFlag
-    ) throws(StoreError) {
+    /// Of the tags that were not asked for, those are written whose objects came along.
+    func write(_ isCancelled: CancellationFlag) throws(StoreError) {
         if !plan.isEmpty { try repository.refs.writePacked(try peeledRefs(isCancelled)) }
         let committer = try Identity.current(
             .committer, config: repository.config, environment: options.environment, strict: false)
         var transaction = RefTransaction(committer: committer, message: message)
-        for tag in plan.followedTags where arrived.contains(tag.oid) {
+        for tag in plan.followedTags where try repository.objects.contains(tag.oid) {
             transaction.update(tag.name, to: tag.oid)
         }
         if let remoteHead = plan.remoteHead,

@@ -34,13 +34,13 @@ struct CloneRun: Sendable {
         let plan = try ClonePlan(
             refs, options, origin: origin, defaultBranch: defaultBranch(config), further: further)
         let repository = try makeRepository(refs.objectFormat, origin, config)
-        let outcome = try await fetch(plan, server, repository)
-        try await write(
-            CloneRefs(plan, repository, origin, options, url: clone.url), arrived: outcome.arrived)
+        let pack = try await fetch(plan, refs, server, repository)
+        try await write(CloneRefs(plan, repository, origin, options, url: clone.url))
+        pack.release()
         try await checkOut(plan, repository)
         return CloneResult(
             gitDirectory: repository.gitDirectory, workTree: repository.workTree,
-            head: plan.head.result, objectCount: outcome.objectCount)
+            head: plan.head.result, objectCount: pack.objectCount)
     }
 
     // MARK: The new repository
@@ -128,30 +128,24 @@ struct CloneRun: Sendable {
     }
 
     private func fetch(
-        _ plan: ClonePlan, _ server: UploadPack, _ repository: Repository
-    ) async throws(ClientError) -> PackFetch.Outcome {
-        guard !plan.wants.isEmpty else {
-            if plan.refs.isEmpty {
-                clone.progress.post(.warning("You appear to have cloned an empty repository."))
-            }
-            return PackFetch.Outcome()
+        _ plan: ClonePlan, _ refs: AdvertisedRefs, _ server: UploadPack, _ repository: Repository
+    ) async throws(ClientError) -> FetchSummary {
+        if plan.wants.isEmpty, plan.refs.isEmpty {
+            clone.progress.post(.warning("You appear to have cloned an empty repository."))
         }
-        var request = FetchRequest(wants: plan.wants)
-        request.agent = userAgent
-        request.includeTag = options.singleBranch
-        request.noProgress = !options.wantsServerProgress
-        let fetch = PackFetch(
-            server: server, objects: repository.objects, progress: clone.progress)
-        return try await fetch.run(request, candidates: plan.followedTags.map(\.oid))
+        var fetching = FetchOptions()
+        fetching.includeTag = options.singleBranch
+        fetching.wantsServerProgress = options.wantsServerProgress
+        fetching.unpackLimit = 0
+        let run = FetchRun(repository, server, fetching, clone.progress)
+        return try await run.run(wants: plan.wants, shown: refs)
     }
 
-    private func write(
-        _ refs: CloneRefs, arrived: [ObjectID]
-    ) async throws(ClientError) {
+    private func write(_ refs: CloneRefs) async throws(ClientError) {
         let isCancelled = CancellationFlag()
         try await DetachedThread.run { () throws(ClientError) in
             try storing { () throws(StoreError) in
-                try refs.write(arrived: Set(arrived), isCancelled)
+                try refs.write(isCancelled)
             }
         } onCancel: {
             isCancelled.set()

@@ -43,14 +43,12 @@ final class PackReceiver: Sendable {
     /// Says that all has been sent.
     func complete() { state.change { $0.isComplete = true } }
 
-    /// On the indexer's thread: feeds `indexer` until all has been sent.
-    func feed(_ indexer: PackIndexer) throws(StoreError) {
-        while let chunks = take() {
-            for chunk in chunks {
-                try chunk.span.withUnsafeBytes { bytes throws(StoreError) in
-                    try indexer.append(bytes)
-                }
-            }
+    /// For the indexer's thread: gives the next bytes, waiting for them; nil once all were sent.
+    func source() -> () -> ArraySlice<UInt8>? {
+        var chunks: ArraySlice<ArraySlice<UInt8>> = []
+        return { [self] in
+            if chunks.isEmpty { chunks = take()?[...] ?? [] }
+            return chunks.popFirst()
         }
     }
 

@@ -1,18 +1,20 @@
-import GitCore
+public import GitCore
 import GitStore
-import GitWire
+public import GitWire
 
-/// One conversation with a server's upload-pack: what it has, and the pack of it.
-struct UploadPack: Sendable {
+/// A server's upload-pack: what it has, and packs of it.
+public struct UploadPack: Sendable {
     /// What the server can do; in versions 0 and 1 with its refs.
-    let advertisement: Advertisement
+    public let advertisement: Advertisement
     private let remote: HTTPRemote
 
     /// Asks the server what it can do.
     ///
     /// - Parameter version: the version of the protocol to ask for; the server may answer in an older
     ///   one.
-    init(_ remote: HTTPRemote, version: ProtocolVersion) async throws(ClientError) {
+    public init(
+        _ remote: HTTPRemote, version: ProtocolVersion = .v2
+    ) async throws(ClientError) {
         self.remote = remote
         let answer = try await remote.discover(.uploadPack, protocolVersion: version.number)
         var decoder = AdvertisementDecoder(.http(service: GitService.uploadPack.rawValue))
@@ -22,8 +24,17 @@ struct UploadPack: Sendable {
         advertisement = try await remote.wire { () throws(WireError) in try decoder.finish() }
     }
 
-    /// The server's refs: those whose names begin with one of `prefixes`, or more.
-    func refs(prefixes: [ByteString]) async throws(ClientError) -> AdvertisedRefs {
+    /// A server that has said what it can do before, on whatever connection.
+    ///
+    /// - Parameter remote: where it answered, after redirects.
+    public init(_ remote: HTTPRemote, advertisement: Advertisement) {
+        self.remote = remote
+        self.advertisement = advertisement
+    }
+
+    /// The server's refs: those whose names begin with one of `prefixes`, or more. All, HEAD among them,
+    /// where there are none.
+    public func refs(prefixes: [ByteString] = []) async throws(ClientError) -> AdvertisedRefs {
         if let refs = advertisement.refs { return refs }
         let request = LsRefsRequest(prefixes: prefixes, agent: userAgent)
         let body = try await remote.wire { () throws(WireError) in
@@ -37,10 +48,10 @@ struct UploadPack: Sendable {
         return try await remote.wire { () throws(WireError) in try decoder.finish() }
     }
 
-    /// Sends a request for a pack and hands over what comes of it, as it comes.
+    /// Sends a request for a pack and hands over what comes of it, as it comes; says whether the pack came.
     func fetch(
         _ request: FetchRequest, _ receive: (FetchEvent) async throws(ClientError) -> Void
-    ) async throws(ClientError) {
+    ) async throws(ClientError) -> FetchOutcome {
         let exchange = try await remote.wire { () throws(WireError) in
             try request.encoded(for: advertisement)
         }
@@ -53,10 +64,7 @@ struct UploadPack: Sendable {
                 try await receive(event)
             }
         }
-        let outcome = try await remote.wire { () throws(WireError) in try decoder.finish() }
-        guard case .packReceived = outcome else {
-            throw ClientError(.protocolError, "the server sent no pack")
-        }
+        return try await remote.wire { () throws(WireError) in try decoder.finish() }
     }
 
     private func post(_ body: [UInt8]) async throws(ClientError) -> any HTTPBodyStream {
