@@ -6,63 +6,8 @@ import TestSupport
 @testable import GitClient
 @testable import GitWire
 
-/// An upstream on a web server, a repository that was made from an earlier state of it, and a twin of that
-/// for stock git.
-final class FetchScene {
-    static let server = Result { try GitHTTPServer() }
-    /// The work tree that commits are made in; its `.git` is what is served.
-    let upstream: String
-    let url: String
-    let name: String
-    private let scratch: TemporaryDirectory
-    private let isSHA256: Bool
-
-    /// An upstream with `commits` commits.
-    init(commits: Int = 5, sha256: Bool = false, location: String = "git") throws {
-        let server = try Self.server.get()
-        scratch = try TemporaryDirectory()
-        name = "scene\(UInt64.random(in: 0 ... .max))"
-        upstream = "\(server.root)/\(name).git"
-        url = server.url(location, name)
-        isSHA256 = sha256
-        let format = sha256 ? "sha256" : "sha1"
-        try Git.run(["init", "-q", "-b", "main", "--object-format=\(format)", upstream])
-        try commit(commits)
-    }
-
-    deinit { _ = try? run("rm", ["-rf", upstream]) }
-
-    private var time = TestEnvironment.time
-
-    /// Commits in `directory` (the upstream), each a minute after the one before.
-    func commit(_ count: Int, in directory: String? = nil, file: String = "file") throws {
-        let directory = directory ?? upstream
-        for _ in 0 ..< count {
-            time += 60
-            let text = (0 ..< 40).map { "line \($0) \($0 == time / 60 % 40 ? time : 0)\n" }.joined()
-            try write(text, to: "\(directory)/folder/\(file)")
-            try git("add", "-A", in: directory)
-            try Git.run(
-                ["commit", "-q", "-m", "Change at \(time)"], in: directory,
-                environment: [
-                    "GIT_AUTHOR_DATE": "\(time) +0000", "GIT_COMMITTER_DATE": "\(time) +0000",
-                ])
-        }
-    }
-
-    func write(_ text: String, to path: String) throws {
-        let folder = path.split(separator: "/").dropLast().joined(separator: "/")
-        _ = try run("mkdir", ["-p", "/\(folder)"])
-        _ = try run("sh", ["-c", #"cat > "$0""#, path], input: Array(text.utf8))
-    }
-
-    @discardableResult
-    func git(_ arguments: String..., in directory: String? = nil) throws -> String {
-        try Git.line(arguments, in: directory ?? upstream)
-    }
-
-    func path(_ name: String) -> String { scratch(name) }
-
+/// An upstream, repositories that were made from an earlier state of it, and fetches of it.
+final class FetchScene: Upstream {
     /// Clones the upstream by stock git.
     @discardableResult
     func clone(_ name: String, _ options: String...) throws -> String {

@@ -88,7 +88,7 @@ import Testing
         let files = try FetchScene.files(copy)
         try await scene.fetch(into: copy)
         #expect(try FetchScene.files(copy) == files)
-        let requests = try FetchScene.server.get().requests(with: scene.name)
+        let requests = scene.server.requests(with: scene.name)
         // The clone's, then the advertisement and the refs.
         #expect(requests.count { $0.hasPrefix("POST") } == 2 + 1)
     }
