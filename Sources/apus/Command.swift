@@ -43,6 +43,8 @@ extension Command {
             invocation.output.write(usageText(of: Self.self))
             throw Failure(status: ExitStatus.usage)
         }
+        var invocation = invocation
+        invocation.arguments = arguments
         do {
             try await command.run(invocation)
         } catch let error as UsageError {

@@ -11,6 +11,8 @@ struct Invocation {
     /// `--work-tree` or GIT_WORK_TREE.
     var workTree: ByteString?
     var isBare = false
+    /// What follows the command's name, as it was given.
+    var arguments: [ByteString] = []
 
     init(output: Output) { self.output = output }
 }

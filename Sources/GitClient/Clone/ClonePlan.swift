@@ -158,7 +158,7 @@ struct ClonePlan: Sendable {
     static func prefixes(_ options: CloneOptions, _ further: [Refspec]) -> [ByteString] {
         if options.mirror { return ["HEAD", "refs/"] }
         // `--branch` may name a tag; and the tags that follow are known by their names.
-        return ["HEAD", "refs/heads/"] + further.map(\.prefix)
+        return ["HEAD", "refs/heads/"] + further.flatMap(\.prefixes)
             + (options.tags || options.branch != nil ? ["refs/tags/"] : [])
     }
 }

@@ -28,7 +28,12 @@ struct CloneRun: Sendable {
         let origin = try originName(config)
         let server = try await connect(config)
         let further = try config.strings("remote.\(origin.printable).fetch")
-            .map { text throws(ClientError) in try Refspec(text) }
+            .map { text throws(ClientError) in
+                let refspec = try Refspec(text)
+                if refspec.isFull { return refspec }
+                throw ClientError(
+                    .unsupported, "a clone with the refspec '\(text)' is not supported")
+            }
         let refs = try await server.refs(prefixes: ClonePlan.prefixes(options, further))
         warnOfSkipped(refs)
         let plan = try ClonePlan(
