@@ -59,12 +59,16 @@ let package = Package(
             dependencies: ["GitCore", "GitWire", "GitStore", "CMicroHTTPD", "CCrypt", "CZlib"],
             swiftSettings: common),
         .target(
-            name: "GitCache", dependencies: ["GitCore", "GitStore", "CSQLite"],
+            name: "GitCache",
+            dependencies: [
+                "GitCore", "GitWire", "GitStore", "GitClient", "GitServer", "CSQLite",
+            ],
             swiftSettings: common),
         .executableTarget(
             name: "apus",
             dependencies: [
-                "GitCore", "GitStore", "GitWorktree", "GitClient", "GitServer", "CGetopt",
+                "GitCore", "GitStore", "GitWorktree", "GitClient", "GitServer", "GitCache",
+                "CGetopt",
             ],
             swiftSettings: common),
 

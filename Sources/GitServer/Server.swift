@@ -35,7 +35,7 @@ public final class Server: Sendable {
     static let agent: ByteString = "apus/0.1"
     private static let largestCertificate = 4 << 20
     private let http: HTTPServer
-    private let handler: SmartHandler
+    private let recorder: RequestRecorder
 
     /// Begins to serve.
     ///
@@ -55,10 +55,10 @@ public final class Server: Sendable {
                 )
             } catch { throw ServerError(error) }
         }
-        let handler = try SmartHandler(options)
-        let http = try HTTPServer(settings, handler)
-        handler.tellLoad { [weak http] in (http?.activeRequests ?? 0, http?.connections ?? 0) }
-        self.handler = handler
+        let recorder = try RequestRecorder(options.log)
+        let http = try HTTPServer(settings, try SmartHandler(options, recorder))
+        recorder.tellLoad { [weak http] in (http?.activeRequests ?? 0, http?.connections ?? 0) }
+        self.recorder = recorder
         self.http = http
     }
 
@@ -68,6 +68,6 @@ public final class Server: Sendable {
     /// Once; blocks the calling thread.
     public func stop(grace: Duration = .seconds(10)) {
         http.stop(grace: grace)
-        handler.finishLog()
+        recorder.finish()
     }
 }

@@ -4,7 +4,10 @@ import GitCore
 enum Commands {
     static let groups: [(title: String, commands: [any Command.Type])] = [
         ("start a repository", [CloneCommand.self, Init.self]),
-        ("ask a server, be one", [FetchCommand.self, LsRemoteCommand.self, Serve.self]),
+        (
+            "ask a server, be one",
+            [CacheCommand.self, FetchCommand.self, LsRemoteCommand.self, Serve.self]
+        ),
         (
             "look into a repository",
             [RevParse.self, ShowRef.self, ForEachRef.self, CatFile.self, ListTree.self]

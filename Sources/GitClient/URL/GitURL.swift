@@ -142,7 +142,7 @@ public struct GitURL: Hashable, Sendable {
     }
 
     /// This base and what follows it: `info/refs?service=…`, `git-upload-pack`.
-    func appending(_ tail: ByteString) throws(ClientError) -> GitURL {
+    package func appending(_ tail: ByteString) throws(ClientError) -> GitURL {
         try GitURL(connectionText + tail)
     }
 }

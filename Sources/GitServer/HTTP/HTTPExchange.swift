@@ -2,7 +2,9 @@ internal import CMicroHTTPD
 internal import GitStore
 
 /// Why an exchange goes no further: the client is gone, or too slow, or the server stops.
-package struct ExchangeEnded: Error {}
+package struct ExchangeEnded: Error {
+    package init() {}
+}
 
 /// One request and its answer.
 ///

@@ -2,7 +2,7 @@ internal import CZlib
 internal import GitCore
 
 /// What is wrong with the body of a request.
-enum BodyFault: Error {
+package enum BodyFault: Error {
     /// Not the compression that it says, or cut off.
     case malformed
     /// More than is allowed.
@@ -15,7 +15,7 @@ enum BodyFault: Error {
 ///
 /// A small one that decompresses to a huge one is refused before it is: by how much it grows, and by
 /// what the service has a use for.
-final class RequestBody {
+package final class RequestBody {
     private let exchange: HTTPExchange
     private let maximum: UInt64
     private var inflater: BodyInflater?
@@ -29,7 +29,7 @@ final class RequestBody {
     private static let alwaysAllowed: UInt64 = 1 << 20
 
     /// - Parameter maximum: bytes, decompressed.
-    init(_ exchange: HTTPExchange, maximum: UInt64) throws(BodyFault) {
+    package init(_ exchange: HTTPExchange, maximum: UInt64) throws(BodyFault) {
         self.exchange = exchange
         self.maximum = maximum
         let codings = exchange.head.headers.value("content-encoding")?.bytes.map(\.lowercased)
@@ -41,7 +41,7 @@ final class RequestBody {
     }
 
     /// The next bytes, at most some hundred kilobytes; nil at the end.
-    func next() throws(BodyFault) -> [UInt8]? {
+    package func next() throws(BodyFault) -> [UInt8]? {
         while true {
             if let piece = try inflater?.next() { return try counted(piece) }
             let piece: [UInt8]?
@@ -57,7 +57,7 @@ final class RequestBody {
     }
 
     /// All of it.
-    func all() throws(BodyFault) -> [UInt8] {
+    package func all() throws(BodyFault) -> [UInt8] {
         var bytes: [UInt8] = []
         while let piece = try next() { bytes += piece }
         return bytes
@@ -105,7 +105,7 @@ private final class BodyInflater {
     }
 
     /// The next decompressed bytes; nil where more have to be pushed.
-    func next() throws(BodyFault) -> [UInt8]? {
+    package func next() throws(BodyFault) -> [UInt8]? {
         guard taken < input.count, !isFinished else {
             guard taken == input.count else { throw .malformed }
             return nil

@@ -2,7 +2,7 @@ internal import GitStore
 internal import GitWire
 
 /// Where a service sends its answer.
-protocol ServiceOutput: AnyObject, Sendable {
+package protocol ServiceOutput: AnyObject, Sendable {
     /// Sends the next bytes, waiting for room.
     func send(_ bytes: [UInt8]) throws(ExchangeEnded)
     /// Sends a few bytes now, whether there is room or not.
@@ -20,6 +20,18 @@ struct Refusal: Error {
     init(_ text: String) { self.text = text }
 }
 
+/// Has a request answered with a status of HTTP, where nothing has been sent yet.
+package struct StatusRefusal: Error {
+    package let response: HTTPResponse
+    /// For the log.
+    package let reason: String
+
+    package init(_ response: HTTPResponse, reason: String) {
+        self.response = response
+        self.reason = reason
+    }
+}
+
 extension Refusal {
     /// What a client is told of an error: why its request is refused, but of this machine's own troubles
     /// no more than that there are some. nil where nobody is there to be told.
@@ -30,7 +42,7 @@ extension Refusal {
         case let error as StoreError where error.code == .cancelled: return nil
         case let error as StoreError where error.code == .invalid || error.code == .unsupported:
             return error.message
-        case is ExchangeEnded: return nil
+        case is ExchangeEnded, is StatusRefusal: return nil
         case let fault as BodyFault:
             return fault == .tooLarge ? "the request is too large" : "the request is malformed"
         default: return "the repository cannot be read; the server's log says more"

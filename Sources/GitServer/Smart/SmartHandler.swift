@@ -2,15 +2,6 @@ internal import CMicroHTTPD
 internal import GitCore
 internal import GitStore
 internal import GitWire
-import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// Serves Git's protocol over HTTP as `git http-backend` does.
 final class SmartHandler: HTTPHandler {
@@ -18,35 +9,19 @@ final class SmartHandler: HTTPHandler {
     private let ticker: Ticker
     private let prepared = PreparedPacks(admitted: Workers.processorCount)
     private let options: ServerOptions
-    private let metrics = Metrics()
-    private let log: LogWriter?
-    /// Requests being answered, and open connections.
-    private let load: Mutex<@Sendable () -> (active: Int, connections: Int)>
+    private let recorder: RequestRecorder
 
-    init(_ options: ServerOptions) throws(ServerError) {
+    init(_ options: ServerOptions, _ recorder: RequestRecorder) throws(ServerError) {
         self.options = options
-        load = Mutex { (0, 0) }
+        self.recorder = recorder
         do throws(StoreError) {
             ticker = try Ticker { [prepared] in
                 if prepared.tidy() { apus_give_back_memory() }
             }
-            log = if let write = options.log { try LogWriter(write) } else { nil }
         } catch { throw ServerError(error) }
     }
 
-    /// How the load is to be learnt.
-    func tellLoad(by load: @escaping @Sendable () -> (active: Int, connections: Int)) {
-        self.load.withLock { $0 = load }
-    }
-
-    func finished(_ record: HTTPRecord) {
-        let service = record.notes.first { $0.name == "service" }?.value ?? "other"
-        metrics.add(record, service: service)
-        log?.add(RequestLine(record, at: time(nil)).text)
-    }
-
-    /// Writes what is left of the log.
-    func finishLog() { log?.finish() }
+    func finished(_ record: HTTPRecord) { recorder.add(record) }
 
     // MARK: By the head alone
 
@@ -77,7 +52,7 @@ final class SmartHandler: HTTPHandler {
     func answer(_ exchange: HTTPExchange) {
         guard let route = try? SmartRoute(exchange.head) else { return }
         switch route {
-        case .page(let name): exchange.respond(page(name))
+        case .page(let name): exchange.respond(recorder.page(name))
         case .bundle(let path): sendBundle(path, exchange)
         case .advertise(let path, let service):
             guard let caller = admit(path, service, exchange) else { return }
@@ -85,19 +60,6 @@ final class SmartHandler: HTTPHandler {
         case .call(let path, let service):
             guard let caller = admit(path, service, exchange) else { return }
             call(caller, exchange)
-        }
-    }
-
-    private func page(_ name: ByteString) -> HTTPResponse {
-        switch name {
-        case "healthy", "ready": return HTTPResponse(200, text: "ok")
-        case "metrics":
-            let load = load.withLock { $0 }()
-            let text = metrics.page(active: load.active, connections: load.connections)
-            return HTTPResponse(
-                200, headers: [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")],
-                body: .bytes(Array(text.utf8)))
-        default: return HTTPResponse(404, text: "Not found.")
         }
     }
 

@@ -2,7 +2,7 @@ internal import GitCore
 
 extension HTTPResponse {
     /// The same, not to be kept by any cache.
-    var uncached: HTTPResponse {
+    package var uncached: HTTPResponse {
         var response = self
         response.headers += Self.noCache
         return response
@@ -34,7 +34,7 @@ extension HTTPResponse {
         headers += Self.noCache
     }
 
-    init(bodyFault fault: BodyFault) {
+    package init(bodyFault fault: BodyFault) {
         switch fault {
         case .malformed: self.init(400, text: "The body of the request is malformed.")
         case .tooLarge: self.init(413, text: "The body of the request is too large.")

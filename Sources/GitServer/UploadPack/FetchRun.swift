@@ -5,6 +5,7 @@ internal import GitWire
 /// One fetch: from what a client asks for to the last byte of its pack.
 struct FetchRun {
     private let service: UploadPackService
+    private var output: any ServiceOutput
     private let request: UploadPackRequest
     private let refs: ShownRefs
     private let ownShallow: Set<ObjectID>
@@ -21,27 +22,29 @@ struct FetchRun {
     private var database: ObjectDatabase { repository.objects }
 
     init(
-        _ service: UploadPackService, _ request: UploadPackRequest, _ refs: ShownRefs
+        _ service: UploadPackService, _ request: UploadPackRequest, _ refs: ShownRefs,
+        hidesObjects: Bool
     ) throws {
         self.service = service
+        output = service.output
         self.request = request
         self.refs = refs
         ownShallow = try service.repository.shallowCommits()
         reachable = service.served.reachable(from: refs.tips, shallow: ownShallow)
         negotiation = Negotiation(
             service.repository.objects, shallow: ownShallow,
-            visible: service.settings.hidden.isEmpty ? nil : reachable, cancellation)
+            visible: hidesObjects ? reachable : nil, cancellation)
         writer = FetchResponseWriter(request)
         wants = request.wants
     }
 
     mutating func run() throws {
         service.output.onCancel { [cancellation] in cancellation.set() }
-        defer { service.output.onCancel(nil) }
+        defer { output.onCancel(nil) }
         do { try answer() } catch {
             guard let text = Refusal.text(error) else { throw error }
             writer.error(ByteString(text))
-            try service.output.send(writer.takeBytes())
+            try output.send(writer.takeBytes())
             throw error
         }
     }
@@ -51,7 +54,7 @@ struct FetchRun {
         try checkWants()
         if let filter = request.filter { try service.settings.filters.check(filter) }
         if request.isV2 { try runV2() } else { try runV0() }
-        try service.output.send(writer.takeBytes())
+        try output.send(writer.takeBytes())
     }
 
     // MARK: What is wanted
@@ -202,13 +205,24 @@ struct FetchRun {
         let uris = service.settings.blobURIs
         let elsewhere = uris.blobs(by: request.packfileURIProtocols)
         pack.elsewhere = elsewhere
+        if let keeper = service.keeper {
+            let key = AnswerDescription(pack, request, begun: writer.lines.bytes).bytes
+            guard let other = try keeper.output(forAnswer: key) else {
+                _ = writer.takeBytes()
+                return
+            }
+            // Whether it goes on is up to all who follow now, and no more to the one who asked.
+            output.onCancel(nil)
+            other.onCancel { [cancellation] in cancellation.set() }
+            output = other
+        }
         // Of packs elsewhere is told before, when it is known which of these blobs would be in the pack.
         if elsewhere.isEmpty { writer.beginPack() }
-        try service.output.send(writer.takeBytes())
+        try output.send(writer.takeBytes())
         let assembler = PackAssembler(
             pack, from: database, shelf: service.prepared, cancellation: cancellation)
         let sender = PackSender(
-            writer, service.output, assembler.progress, isQuiet: request.noProgress)
+            writer, output, assembler.progress, isQuiet: request.noProgress)
         defer { writer = sender.writer }
         try service.ticker.run(sender) {
             let summary = try assembler.run(

@@ -1,15 +1,29 @@
-internal import GitCore
-internal import GitStore
+package import GitCore
+package import GitStore
 internal import GitWire
 
 /// The refs of a repository as one client sees them: `HEAD`, and all that are not hidden.
-struct ShownRefs {
+package struct ShownRefs: Sendable {
     /// By name, without `HEAD`.
     let refs: [RefEntry]
     /// What `HEAD` leads to, and by which ref; nil for the object where there is none, and for the ref
     /// where it is detached.
     let head: (target: RefName?, oid: ObjectID?)
     let hidden: [RefEntry]
+    /// Objects that were shown lately, and may still be asked for.
+    private var lately: [ObjectID] = []
+
+    /// - Parameters:
+    ///   - refs: by name, without `HEAD`.
+    ///   - lately: objects that refs held when the client was shown them last.
+    package init(
+        refs: [RefEntry], head: (target: RefName?, oid: ObjectID?), lately: [ObjectID] = []
+    ) {
+        self.refs = refs
+        self.head = head
+        self.lately = lately
+        hidden = []
+    }
 
     /// - Parameter prefixes: sorted, and none covers another: of other refs than those that begin with
     ///   one of them nothing is said. None for all refs.
@@ -54,7 +68,8 @@ struct ShownRefs {
     /// Every object that a shown ref names, once.
     var tips: [ObjectID] {
         var seen: Set<ObjectID> = []
-        return ([head.oid].compactMap(\.self) + refs.map(\.oid)).filter { seen.insert($0).inserted }
+        return ([head.oid].compactMap(\.self) + refs.map(\.oid) + lately)
+            .filter { seen.insert($0).inserted }
     }
 
     func oid(of name: RefName) -> ObjectID? {

@@ -11,6 +11,10 @@ struct UploadPackService {
     let output: any ServiceOutput
     let ticker: Ticker
     let prepared: PreparedPacks
+    /// nil for the repository's own refs.
+    var givenRefs: (any RefSource)?
+    /// Keeps answers with packs; nil for nobody.
+    var keeper: (any PackKeeper)?
 
     var repository: Repository { served.repository }
     var settings: UploadPackSettings { served.uploadPack }
@@ -19,14 +23,16 @@ struct UploadPackService {
     /// What is sent at a time.
     private static let portion = 64 << 10
 
-    func shown() throws(StoreError) -> ShownRefs { try ShownRefs(repository, settings.hidden) }
+    var source: any RefSource {
+        givenRefs ?? OwnRefs(repository: repository, hidden: settings.hidden)
+    }
 
     // MARK: Advertising
 
     /// Answers `info/refs`.
     func advertise(_ version: ProtocolVersion) throws {
         if version == .v2 { return try output.send(CapabilityAdvertisement(offer).encoded()) }
-        let refs = try shown()
+        let refs = try source.listed([])
         var symrefs: [(name: RefName, target: RefName)] = []
         if let target = refs.head.target, refs.head.oid != nil { symrefs = [(.head, target)] }
         var writer = try RefAdvertisementWriter(
@@ -76,13 +82,14 @@ struct UploadPackService {
 
     private func fetch(_ request: UploadPackRequest) throws {
         guard !request.asksNothing else { return }
-        var run = try FetchRun(self, request, try shown())
+        let source = source
+        let refs = try source.deciding(on: request.wants, request.wantRefs)
+        var run = try FetchRun(self, request, refs, hidesObjects: source.hidesObjects)
         try run.run()
     }
 
     private func listRefs(_ arguments: LsRefsArguments) throws {
-        let refs = try ShownRefs(
-            repository, settings.hidden, prefixes: arguments.prefixes.list)
+        let refs = try source.listed(arguments.prefixes.list)
         var response = LsRefsResponse(arguments)
         if let oid = refs.head.oid {
             try response.ref(.head, oid, symrefTarget: refs.head.target)
@@ -99,7 +106,7 @@ struct UploadPackService {
     }
 
     private func tellOfObjects(_ arguments: ObjectInfoArguments) throws {
-        let refs = try shown()
+        let refs = try source.deciding(on: arguments.oids, [])
         let reachable = served.reachable(
             from: refs.tips, shallow: try repository.shallowCommits())
         let cancellation = CancellationFlag()

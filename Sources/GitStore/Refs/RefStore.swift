@@ -108,6 +108,28 @@ public final class RefStore: Sendable {
         try lock.commit()
     }
 
+    /// Adds refs whose only use is that their objects are kept, to packed-refs in one step; those that are
+    /// there already stay as they are. For a repository in which nothing else changes packed-refs by other
+    /// names.
+    ///
+    /// - Throws: ``StoreError/Code/conflict`` where another holds the lock.
+    package func addPacked(_ refs: [(name: RefName, oid: ObjectID)]) throws(StoreError) {
+        var lock = try LockFile(packedPath, patience: Self.packedPatience)
+        var all: [RefName: PackedRef] = [:]
+        let packed = try packed()
+        try packed?.forEach(prefix: "refs/") { record throws(StoreError) in
+            guard let packed, let name = RefName(packed.name(record)) else { return true }
+            all[name] = PackedRef(name: name, oid: record.oid, peeled: record.peeled)
+            return true
+        }
+        for (name, oid) in refs where all[name] == nil {
+            all[name] = PackedRef(name: name, oid: oid, peeled: try inspect(oid)?.peeled)
+        }
+        try lock.write(try PackedRefsWriter.encode(Array(all.values)))
+        try lock.finish()
+        try lock.commit()
+    }
+
     private func isEmpty() throws(StoreError) -> Bool {
         try list(prefix: "refs/", peeling: false) { _ in }.isEmpty
     }

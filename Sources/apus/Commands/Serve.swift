@@ -55,10 +55,9 @@ struct Serve: Command {
         guard let root else { throw UsageError("--root is needed.") }
         let options = try options(root)
         let server = try Server(options)
-        let host = options.address.contains(":") ? "[\(options.address)]" : options.address
         let scheme = options.certificate == nil ? "http" : "https"
         writeError(
-            "serving '\(root)' at \(scheme)://\(host.isEmpty ? "*" : host):\(server.port)/\n"
+            "serving '\(root)' at \(scheme)://\(ListenAddress.text(options.address, server.port))/\n"
         )
         let ended = Ended()
         // Who asks twice does not want to wait.
@@ -73,7 +72,7 @@ struct Serve: Command {
             repositories: try RepositoryFolder(root, exportsAll: exportsAll),
             authorizer: try FileAuthorizer(passwords: passwords, tokens: tokens, rules: access))
         options.allowsPush = allowsPush
-        if let listen { (options.address, options.port) = try Self.address(listen) }
+        if let listen { (options.address, options.port) = try ListenAddress.parse(listen) }
         guard (certificate == nil) == (key == nil) else {
             throw UsageError("--tls-cert and --tls-key go together.")
         }
@@ -100,22 +99,4 @@ struct Serve: Command {
     }
 
     private static let most = 1_000_000
-
-    /// `8080`, `127.0.0.1:8080`, `[::1]:8080`, `:8080` for all addresses.
-    private static func address(_ text: ByteString) throws -> (String, UInt16) {
-        let bytes = text.bytes
-        let colon = bytes.lastIndex(of: UInt8(ascii: ":"))
-        let digits = ByteString(bytes[(colon.map { $0 + 1 } ?? 0)...])
-        var host = colon.map { ByteString(bytes[..<$0]) } ?? "127.0.0.1"
-        if host.hasPrefix("["), host.hasSuffix("]") {
-            host = host.dropFirst(1).dropLast(1)
-        } else if host.bytes.contains(UInt8(ascii: ":")) {
-            throw UsageError("'\(text)' is no address to listen on: write [\(host)]:\(digits).")
-        }
-        guard let port = UInt16(digits.printable), digits.bytes.allSatisfy({ $0 &- 0x30 < 10 })
-        else {
-            throw UsageError("'\(text)' is no address to listen on.")
-        }
-        return (host.printable, port)
-    }
 }

@@ -1,0 +1,27 @@
+public import GitClient
+public import GitCore
+
+/// What a cache stands in front of, and how.
+public struct CacheOptions: Sendable {
+    /// The directory for all that it keeps; made where there is none.
+    public var store: ByteString
+    /// No other server is ever asked.
+    public var upstreams: [UpstreamHost]
+    /// A name or an address of this machine; empty for all.
+    public var address = "127.0.0.1"
+    /// 0 for one that is free.
+    public var port: UInt16 = 8_080
+    /// Bytes of answers that are kept.
+    public var answerBudget: UInt64 = 10 << 30
+    /// For how long upstream's showing a client its refs is a right to fetch what they lead to.
+    public var grantLifetime: Duration = .seconds(60)
+    /// Is handed a line of JSON for each request that is over, on a thread that nothing else needs.
+    public var log: (@Sendable (String) -> Void)?
+    /// How upstreams are reached.
+    public var transport: any HTTPTransport = CurlTransport()
+
+    public init(store: ByteString, upstreams: [UpstreamHost]) {
+        self.store = store
+        self.upstreams = upstreams
+    }
+}

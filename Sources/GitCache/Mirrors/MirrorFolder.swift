@@ -1,0 +1,110 @@
+import GitCore
+import GitStore
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+// In the store:
+//
+//     mirrors/<SHA-256 of the name>.git    a bare repository; `description` has the name
+//     mirrors/tmp_*                        one that is being made
+
+/// The mirrors of a cache, one for each repository of an upstream that somebody asked for.
+final class MirrorFolder: Sendable {
+    private let path: ByteString
+    private let open = Mutex<[ByteString: Mirror]>([:])
+
+    /// - Throws: ``CacheError/Code/store``.
+    init(_ path: ByteString) throws(CacheError) {
+        self.path = path
+        do throws(StoreError) {
+            try FileSystem.createDirectory(path)
+            // What a process left unfinished that was killed.
+            for name in try FileSystem.list(path) where name.hasPrefix(Self.temporary) {
+                try Self.remove(path / name)
+            }
+        } catch { throw CacheError(error) }
+    }
+
+    private static let temporary: ByteString = "tmp_"
+
+    /// The mirror of that name; made where there is none.
+    func mirror(_ name: ByteString, _ format: ObjectFormat) throws(CacheError) -> Mirror {
+        do throws(StoreError) {
+            return try open.withLock { open throws(StoreError) in
+                if let known = open[name], known.repository.format == format { return known }
+                let directory = path / Self.fileName(name)
+                if !FileSystem.exists(directory) { try make(directory, name, format) }
+                let repository = try Repository.open(sourceAt: directory)
+                guard repository.format == format else {
+                    // Upstream was made anew.
+                    try Self.remove(directory)
+                    try make(directory, name, format)
+                    let mirror = Mirror(name, try Repository.open(sourceAt: directory))
+                    open[name] = mirror
+                    return mirror
+                }
+                let mirror = Mirror(name, repository)
+                open[name] = mirror
+                return mirror
+            }
+        } catch { throw CacheError(error) }
+    }
+
+    /// Removes the mirror of that name; who reads from it may fail.
+    func remove(_ name: ByteString) throws(CacheError) {
+        do throws(StoreError) {
+            try open.withLock { open throws(StoreError) in
+                open[name] = nil
+                let directory = path / Self.fileName(name)
+                if FileSystem.exists(directory) { try Self.remove(directory) }
+            }
+        } catch { throw CacheError(error) }
+    }
+
+    private static func remove(_ directory: ByteString) throws(StoreError) {
+        try RemovableDirectory(directory).removeContents()
+        try FileSystem.removeEmptyDirectory(directory)
+    }
+
+    private static func fileName(_ name: ByteString) -> ByteString {
+        var hasher = PlainHasher(.sha256)
+        name.bytes.withUnsafeBytes { hasher.update($0) }
+        return ByteString(hasher.finalize().hex) + ".git"
+    }
+
+    /// Whatever moment the process is killed at, there is a whole repository or none.
+    private func make(
+        _ directory: ByteString, _ name: ByteString, _ format: ObjectFormat
+    ) throws(StoreError) {
+        let random = ByteString("\(UInt64.random(in: 0 ... .max))")
+        let temporary = path / (Self.temporary + random)
+        guard let branch = RefName("refs/heads/main") else { return }
+        let repository = try Repository.create(
+            at: temporary, bare: true, initialBranch: branch, format: format)
+        try repository.editConfig { file throws(StoreError) in
+            for (section, key, value) in Self.settings {
+                if let key = ConfigKey(section: section, subsection: nil, name: key) {
+                    try file.set(key, value)
+                }
+            }
+        }
+        try FileSystem.remove(temporary / "description")
+        try File(temporary / "description", O_WRONLY | O_CREAT | O_EXCL).write(name.bytes + [0x0a])
+        try FileSystem.rename(temporary, to: directory)
+    }
+
+    /// What a client may ask for is what Git's own server has, with all that can be turned on.
+    private static let settings: [(ByteString, ByteString, ByteString)] = [
+        ("uploadpack", "allowfilter", "true"), ("uploadpack", "allowrefinwant", "true"),
+        ("uploadpack", "allowsidebandall", "true"), ("transfer", "advertiseobjectinfo", "true"),
+        ("fetch", "unpacklimit", "1"), ("fetch", "fsckobjects", "false"),
+        ("repack", "writebitmaps", "true"),
+    ]
+}

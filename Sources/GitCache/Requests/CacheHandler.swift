@@ -1,0 +1,127 @@
+import GitClient
+import GitCore
+import GitServer
+import GitStore
+import GitWire
+import Synchronization
+
+/// Answers the requests of a cache's clients.
+final class CacheHandler: HTTPHandler {
+    private let core: CacheCore
+    private let hosts: [ByteString: UpstreamHost]
+    private let log: RequestRecorder
+
+    init(_ core: CacheCore, _ hosts: [UpstreamHost], _ log: RequestRecorder) {
+        self.core = core
+        self.hosts = Dictionary(
+            hosts.map { (ByteString($0.name.bytes.map(\.lowercased)), $0) }
+        ) { $1 }
+        self.log = log
+    }
+
+    func finished(_ record: HTTPRecord) { log.add(record) }
+
+    func refuse(_ head: RequestHead) -> GitServer.HTTPResponse? {
+        switch CacheRoute(head, hosts) {
+        case nil: return GitServer.HTTPResponse(404, text: "No such upstream.").uncached
+        case .fetch:
+            guard head.headers.value("content-type") == "application/x-git-upload-pack-request"
+            else {
+                return GitServer.HTTPResponse(
+                    415,
+                    text: "Expected POST with Content-Type 'application/x-git-upload-pack-request'."
+                )
+            }
+            return nil
+        case .other:
+            return GitServer.HTTPResponse(501, text: "Only fetches go through this cache yet.")
+                .uncached
+        case .advertise, .page: return nil
+        }
+    }
+
+    func answer(_ exchange: HTTPExchange) {
+        do {
+            switch CacheRoute(exchange.head, hosts) {
+            case .page(let name): exchange.respond(log.page(name))
+            case .advertise(let address): try advertise(address, exchange)
+            case .fetch(let address): try fetch(address, exchange)
+            case .other, nil: break
+            }
+        } catch let fault as BodyFault {
+            exchange.note("error", "\(fault)")
+            exchange.respond(GitServer.HTTPResponse(bodyFault: fault))
+        } catch is ExchangeEnded {
+            exchange.fail()
+        } catch let refusal as StatusRefusal {
+            exchange.note("error", refusal.reason)
+            exchange.respond(refusal.response)
+        } catch {
+            exchange.note("error", "\(error)")
+            exchange.respond(
+                GitServer.HTTPResponse(500, text: "The cache failed; its log says more.").uncached)
+        }
+    }
+
+    private func credentials(_ exchange: HTTPExchange) -> ClientCredentials {
+        ClientCredentials(exchange.head.headers, core.key)
+    }
+
+    private func version(_ exchange: HTTPExchange) -> ProtocolVersion {
+        let version = ProtocolVersion(
+            askedBy: exchange.head.headers.value("git-protocol") ?? "")
+        exchange.note("protocol", "\(version.rawValue)")
+        return version
+    }
+
+    private func advertise(_ address: RepositoryAddress, _ exchange: HTTPExchange) throws {
+        exchange.note("service", "upload-pack")
+        try passingOn {
+            let credentials = credentials(exchange)
+            let session = try core.open(
+                address, credentials, isGone: { exchange.isCancelled })
+            let refs = try refs(address, credentials, session, exchange)
+            try core.engine.advertise(
+                refs.mirror.repository, refs, version(exchange), exchange)
+        }
+    }
+
+    private func fetch(_ address: RepositoryAddress, _ exchange: HTTPExchange) throws {
+        exchange.note("service", "upload-pack")
+        let body = try RequestBody(exchange, maximum: Self.largestBody).all()
+        try passingOn {
+            let credentials = credentials(exchange)
+            let session = try core.session(
+                address, credentials, isGone: { exchange.isCancelled })
+            let refs = try refs(address, credentials, session, exchange)
+            try core.engine.answer(
+                body, refs.mirror.repository, refs, version(exchange), exchange,
+                keeper: KeptFetch(core.answers, refs.mirror.name, exchange))
+        }
+    }
+
+    /// Bytes of a request for a fetch, decompressed.
+    private static let largestBody: UInt64 = 10 << 20
+
+    private func refs(
+        _ address: RepositoryAddress, _ credentials: ClientCredentials, _ session: UploadPack,
+        _ exchange: HTTPExchange
+    ) throws -> CacheRefs {
+        let mirror = try core.mirrors.mirror(
+            address.mirror, session.advertisement.objectFormat)
+        return CacheRefs(
+            cache: core, address: address, credentials: credentials, mirror: mirror,
+            isGone: { exchange.isCancelled })
+    }
+
+    /// A failure of upstream's becomes the client's.
+    private func passingOn(_ body: () throws -> Void) throws {
+        do { try body() } catch let failure as UpstreamFailure {
+            var response = GitServer.HTTPResponse(failure.status, text: failure.message).uncached
+            for (name, value) in failure.headers {
+                response.headers.append((name, value.printable))
+            }
+            throw StatusRefusal(response, reason: failure.message)
+        }
+    }
+}

@@ -1,0 +1,37 @@
+import GitCore
+import GitServer
+
+/// What a request to a cache is for:
+///
+///     GET  /<host>/<path>/info/refs?service=git-upload-pack
+///     POST /<host>/<path>/git-upload-pack
+///     GET  /-/<page>
+///
+/// All else under a host is forwarded.
+enum CacheRoute {
+    case advertise(RepositoryAddress)
+    case fetch(RepositoryAddress)
+    case other(UpstreamHost, [ByteString])
+    case page(ByteString)
+
+    /// nil where no host of that name is served.
+    init?(_ head: RequestHead, _ hosts: [ByteString: UpstreamHost]) {
+        let path = head.target.path
+        if path.first == "-", path.count == 2 {
+            self = .page(path[1])
+            return
+        }
+        guard let first = path.first, let host = hosts[ByteString(first.bytes.map(\.lowercased))]
+        else { return nil }
+        let rest = Array(path.dropFirst())
+        if rest.suffix(2) == ["info", "refs"], rest.count > 2, head.method == "GET",
+            head.target.value("service") == "git-upload-pack"
+        {
+            self = .advertise(RepositoryAddress(host: host, path: rest.dropLast(2)))
+        } else if rest.last == "git-upload-pack", rest.count > 1, head.method == "POST" {
+            self = .fetch(RepositoryAddress(host: host, path: rest.dropLast()))
+        } else {
+            self = .other(host, rest)
+        }
+    }
+}

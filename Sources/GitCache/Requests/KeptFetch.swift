@@ -1,0 +1,158 @@
+import GitCore
+import GitServer
+import GitStore
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// One fetch, answered with what was made for somebody who asked the same, or kept for those who will.
+final class KeptFetch: PackKeeper {
+    private let store: AnswerStore
+    private let repository: ByteString
+    private let exchange: HTTPExchange
+    private let made = Mutex<Made?>(nil)
+
+    /// What is being made here, and the thread that sends it to the one who asked for it: another than the one
+    /// that makes it, which goes on for others if he hangs up.
+    private struct Made {
+        let output: AnswerOutput
+        let sender: SystemThread
+    }
+
+    private static let portion = 256 << 10
+
+    init(_ store: AnswerStore, _ repository: ByteString, _ exchange: HTTPExchange) {
+        self.store = store
+        self.repository = repository
+        self.exchange = exchange
+    }
+
+    func output(forAnswer description: [UInt8]) throws -> (any ServiceOutput)? {
+        guard let key = key(description) else { return nil }
+        while true {
+            switch store.answer(for: key) {
+            case .whole(let answer):
+                exchange.note("cache", "hit")
+                try send(answer)
+                return nil
+            case .growing(let reader):
+                exchange.note("cache", "shared")
+                do throws(CacheError) {
+                    try Self.send(reader, exchange)
+                    return nil
+                } catch {
+                    // Nobody makes it any more, and nothing of it was sent.
+                    if error.code == .again { continue }
+                    throw error
+                }
+            case .missing(let writer):
+                exchange.note("cache", "made")
+                return try begin(writer)
+            }
+        }
+    }
+
+    func finish(_ failure: (any Error)?) {
+        guard let made = made.withLock({ $0.take() }) else { return }
+        made.output.finish(failure)
+        made.sender.join()
+    }
+
+    private func key(_ description: [UInt8]) -> AnswerKey? {
+        var hasher = PlainHasher(.sha256)
+        description.withUnsafeBytes { hasher.update($0) }
+        return AnswerKey(
+            digest: ByteString(hasher.finalize().rawBytes), repository: repository)
+    }
+
+    private static var head: [(name: String, value: String)] {
+        [("Content-Type", UploadPackEngine.resultType)] + HTTPResponse.noCache
+    }
+
+    private func send(_ answer: WholeAnswer) throws(CacheError) {
+        let copy = fcntl(answer.descriptor, F_DUPFD_CLOEXEC, 0)
+        guard copy >= 0 else { throw CacheError(.store, "no file descriptor is left") }
+        exchange.respond(
+            HTTPResponse(
+                200, headers: Self.head,
+                body: .file(descriptor: copy, offset: 0, count: answer.size)))
+    }
+
+    private func begin(_ writer: AnswerWriter) throws -> AnswerOutput {
+        let reader = writer.reader()
+        let output = AnswerOutput(writer)
+        let exchange = exchange
+        let sender = try SystemThread {
+            do throws(CacheError) { try Self.send(reader, exchange) } catch { exchange.fail() }
+            output.lookWhetherWanted()
+        }
+        made.withLock { $0 = Made(output: output, sender: sender) }
+        return output
+    }
+
+    /// Sends what comes until there is no more.
+    private static func send(_ reader: AnswerReader, _ exchange: HTTPExchange) throws(CacheError) {
+        exchange.onCancel { reader.cancel() }
+        defer { exchange.onCancel(nil) }
+        while true {
+            let piece = try reader.next(upTo: portion)
+            if piece.isEmpty { return }
+            exchange.respond(HTTPResponse(200, headers: head, body: .stream))
+            do throws(ExchangeEnded) { try exchange.write(piece) } catch {
+                throw CacheError(.cancelled, "the client is gone")
+            }
+        }
+    }
+}
+
+/// Where the answer goes that is made and kept.
+final class AnswerOutput: ServiceOutput {
+    private struct State {
+        var writer: AnswerWriter?
+        var onCancel: (@Sendable () -> Void)?
+        var isUnwanted = false
+    }
+
+    private let state: Mutex<State>
+
+    init(_ writer: AnswerWriter) { state = Mutex(State(writer: writer)) }
+
+    func send(_ bytes: [UInt8]) throws(ExchangeEnded) {
+        guard let writer = state.withLock({ $0.writer }), writer.isWanted else {
+            throw ExchangeEnded()
+        }
+        writer.append(bytes)
+    }
+
+    func sendNow(_ bytes: [UInt8]) { state.withLock { $0.writer }?.append(bytes) }
+
+    func onCancel(_ body: (@Sendable () -> Void)?) { state.withLock { $0.onCancel = body } }
+
+    var isCancelled: Bool { state.withLock { $0.isUnwanted } }
+
+    /// To be called when somebody has stopped to follow.
+    func lookWhetherWanted() {
+        let cancel = state.withLock { state -> (@Sendable () -> Void)? in
+            guard state.writer?.isWanted == false else { return nil }
+            state.isUnwanted = true
+            return state.onCancel
+        }
+        cancel?()
+    }
+
+    /// The answer is whole, or is not to be.
+    func finish(_ failure: (any Error)?) {
+        guard let writer = state.withLock({ $0.writer.take() }) else { return }
+        if let failure {
+            writer.abandon(CacheError(.abandoned, "\(failure)"))
+        } else {
+            writer.finish()
+        }
+    }
+}

@@ -1,0 +1,71 @@
+public import GitClient
+public import GitCore
+
+/// A server that the cache stands in front of.
+public struct UpstreamHost: Sendable {
+    /// What it is called here, the first component of a path: `github.com`.
+    public let name: ByteString
+    /// Where its repositories are, an http or https URL.
+    public let base: GitURL
+    /// How it is connected to. What a client's own login is comes on top.
+    public var options: HTTPOptions
+
+    public init(name: ByteString, base: GitURL, options: HTTPOptions = HTTPOptions()) {
+        self.name = name
+        self.base = base
+        self.options = options
+    }
+
+    /// `HOST`, which stands for `https://HOST/`, or `HOST=URL`.
+    ///
+    /// - Throws: ``CacheError/Code/invalid``.
+    public init(parsing text: ByteString) throws(CacheError) {
+        let parts = text.bytes.split(
+            separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+        let name = ByteString(parts.first ?? [])
+        guard Self.isName(name) else {
+            throw CacheError(.invalid, "'\(text)' does not begin with the name of a host")
+        }
+        let url = parts.count > 1 ? ByteString(parts[1]) : "https://" + name + "/"
+        do throws(ClientError) {
+            let base = try GitURL(url)
+            try base.requireHTTP()
+            guard base.username == nil, base.password == nil else {
+                throw ClientError(.invalid, "a login has no place in it")
+            }
+            self.init(name: name, base: base)
+        } catch {
+            throw CacheError(.invalid, "the upstream '\(name)' cannot be used: \(error.message)")
+        }
+    }
+
+    /// Letters, digits, dots, dashes, and a colon with a port.
+    private static func isName(_ name: ByteString) -> Bool {
+        !name.isEmpty && name != "." && name != ".." && name != "-"
+            && name.bytes.allSatisfy { $0.isLetter || $0.isDigit || ".-:_".utf8.contains($0) }
+    }
+
+    /// The URL of what is at `path` there.
+    func url(of path: [ByteString]) throws(ClientError) -> GitURL {
+        let text = path.map(\.percentEncoded).reduce("") { $0 / $1 }
+        return try base.appending(text)
+    }
+}
+
+extension ByteString {
+    /// As one component of a URL's path (RFC 3986, "unreserved").
+    fileprivate var percentEncoded: ByteString {
+        var encoded: [UInt8] = []
+        for byte in bytes {
+            if byte.isLetter || byte.isDigit || "-._~".utf8.contains(byte) {
+                encoded.append(byte)
+            } else {
+                encoded += "%".utf8
+                for digit in [byte >> 4, byte & 15] {
+                    encoded.append(digit < 10 ? digit + 0x30 : digit + 0x37)
+                }
+            }
+        }
+        return ByteString(encoded)
+    }
+}

@@ -1,0 +1,84 @@
+internal import GitCore
+package import GitStore
+package import GitWire
+
+/// upload-pack over HTTP for repositories that show other refs than their own.
+package final class UploadPackEngine: Sendable {
+    private let repositories = ServedRepositories()
+    private let prepared: PreparedPacks
+    private let ticker: Ticker
+
+    /// - Throws: ``ServerError`` where there is no thread to be had.
+    package init() throws(ServerError) {
+        let prepared = PreparedPacks(admitted: Workers.processorCount)
+        self.prepared = prepared
+        do throws(StoreError) {
+            ticker = try Ticker { _ = prepared.tidy() }
+        } catch { throw ServerError(error) }
+    }
+
+    /// What a client may ask for.
+    package func offer(_ repository: Repository) throws(StoreError) -> UploadPackOffer {
+        try repositories.served(repository).uploadPack.offer(repository.format)
+    }
+
+    /// Answers `info/refs`.
+    ///
+    /// - Throws: ``StatusRefusal`` where nothing has been sent; all else the client has been told.
+    package func advertise(
+        _ repository: Repository, _ refs: any RefSource, _ version: ProtocolVersion,
+        _ exchange: HTTPExchange
+    ) throws {
+        try run(exchange, "application/x-git-upload-pack-advertisement") { answer in
+            try service(repository, refs, nil, answer).advertise(version)
+        }
+    }
+
+    /// Answers a request.
+    ///
+    /// - Throws: as ``advertise(_:_:_:_:)``.
+    package func answer(
+        _ body: [UInt8], _ repository: Repository, _ refs: any RefSource,
+        _ version: ProtocolVersion, _ exchange: HTTPExchange, keeper: (any PackKeeper)? = nil
+    ) throws {
+        try run(exchange, Self.resultType) { answer in
+            do { try service(repository, refs, keeper, answer).answer(body, version) } catch {
+                keeper?.finish(error)
+                throw error
+            }
+            keeper?.finish(nil)
+        }
+    }
+
+    package static let resultType = "application/x-git-upload-pack-result"
+
+    private func service(
+        _ repository: Repository, _ refs: any RefSource, _ keeper: (any PackKeeper)?,
+        _ answer: HTTPAnswer
+    ) throws -> UploadPackService {
+        var service = UploadPackService(
+            served: try repositories.served(repository), output: answer, ticker: ticker,
+            prepared: prepared)
+        service.givenRefs = refs
+        service.keeper = keeper
+        return service
+    }
+
+    private func run(
+        _ exchange: HTTPExchange, _ contentType: String, _ body: (HTTPAnswer) throws -> Void
+    ) throws {
+        let answer = HTTPAnswer(exchange, contentType: contentType)
+        do {
+            try body(answer)
+            answer.end()
+        } catch let refusal as StatusRefusal {
+            throw refusal
+        } catch is ExchangeEnded {
+            answer.fail()
+            throw ExchangeEnded()
+        } catch {
+            answer.end()
+            throw error
+        }
+    }
+}
