@@ -33,6 +33,12 @@ struct CheckedOutBranches: Sendable {
 
     func contains(_ name: RefName) -> Bool { trees[name] != nil }
 
-    /// The work tree that is on the branch.
-    func workTree(on name: RefName) -> ByteString? { trees[name] }
+    /// - Throws: ``ClientError/Code/invalid`` where one of `refs` would be written to such a branch.
+    func refuse(_ refs: [FetchedRef]) throws(ClientError) {
+        for name in refs.compactMap(\.destination) where name.bytes.hasPrefix("refs/heads/") {
+            guard let tree = trees[name] else { continue }
+            throw ClientError(
+                .invalid, "refusing to fetch into branch '\(name)' checked out at '\(tree)'")
+        }
+    }
 }

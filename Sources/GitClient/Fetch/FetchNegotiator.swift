@@ -20,13 +20,11 @@ final class FetchNegotiator: Sendable {
         let cancellation = CancellationFlag()
         let shown = Set(shown.refs.map { $0.peeled ?? $0.oid })
         self.cancellation = cancellation
-        let begun = try await DetachedThread.run { () throws(ClientError) in
-            try storing { () throws(StoreError) in
-                Begun(
-                    walk: try HaveWalk(
-                        repository.objects, tips: try Self.tips(of: repository), shown: shown,
-                        shallow: shallow, cancellation: cancellation))
-            }
+        let begun = try await DetachedThread.store { () throws(StoreError) in
+            Begun(
+                walk: try HaveWalk(
+                    repository.objects, tips: try Self.tips(of: repository), shown: shown,
+                    shallow: shallow, cancellation: cancellation))
         } onCancel: {
             cancellation.set()
         }
@@ -47,8 +45,8 @@ final class FetchNegotiator: Sendable {
     /// What the next request tells.
     func nextRound() async throws(ClientError) -> Negotiation.Round {
         roundCount += 1
-        return try await DetachedThread.run { [self] () throws(ClientError) in
-            try storing { () throws(StoreError) in try step() }
+        return try await DetachedThread.store { [self] () throws(StoreError) in
+            try step()
         } onCancel: {
             cancellation.set()
         }

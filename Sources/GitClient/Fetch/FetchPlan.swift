@@ -17,7 +17,7 @@ struct FetchedRef: Sendable {
 }
 
 /// Which refs of a server a fetch takes, and where they go.
-struct FetchPlan {
+struct FetchPlan: Sendable {
     private(set) var refs: [FetchedRef] = []
     /// Whether tags are taken that point to what is fetched.
     private(set) var followsTags = false
@@ -28,7 +28,7 @@ struct FetchPlan {
     private let local: [RefName: RefEntry]
 
     /// What is asked for.
-    struct Request {
+    struct Request: Sendable {
         var remote: ConfiguredRemote
         /// Of the command line.
         var refspecs: [Refspec]

@@ -64,11 +64,9 @@ struct FetchRun: Sendable {
         guard !wants.isEmpty else { return [] }
         let repository = repository
         let isCancelled = CancellationFlag()
-        var known = try await DetachedThread.run { () throws(ClientError) in
-            try storing { () throws(StoreError) in
-                try repository.objects.refresh()
-                return try repository.complete(wants, isCancelled)
-            }
+        var known = try await DetachedThread.store { () throws(StoreError) in
+            try repository.objects.refresh()
+            return try repository.complete(wants, isCancelled)
         } onCancel: {
             isCancelled.set()
         }

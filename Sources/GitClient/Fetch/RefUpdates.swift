@@ -2,8 +2,8 @@ import GitCore
 import GitStore
 
 /// Decides what becomes of refs here that a fetch is to write, and writes them.
-struct RefUpdates {
-    struct Options {
+struct RefUpdates: Sendable {
+    struct Options: Sendable {
         var isForced = false
         var isAtomic = false
         var isDryRun = false
@@ -36,7 +36,14 @@ struct RefUpdates {
 
     // MARK: Deciding
 
-    mutating func add(_ ref: FetchedRef) throws(StoreError) {
+    /// Adds refs whose objects are here, in the order in which they are told.
+    mutating func add(_ refs: [FetchedRef]) throws(StoreError) {
+        for merging in [FetchedRef.Merging.merge, .notForMerge, .unmentioned] {
+            for ref in refs where ref.merging == merging { try add(ref) }
+        }
+    }
+
+    private mutating func add(_ ref: FetchedRef) throws(StoreError) {
         guard let name = ref.destination else {
             add(.fetchHead(ref.kindName.isEmpty ? "branch" : ref.kindName), ref, nil, nil)
             return

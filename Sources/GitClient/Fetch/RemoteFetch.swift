@@ -89,42 +89,30 @@ public final class RemoteFetch: Sendable {
     }
 
     /// Fetches. Call it once.
+    ///
+    /// - Throws: as ``Fetch/run(wants:shown:)``; ``ClientError/Code/notFound`` where the server has not
+    ///   what a refspec names; ``ClientError/Code/invalid`` where a branch that is checked out would be
+    ///   written. What became of single refs is in the result, and no error.
     public func run() async throws(ClientError) -> RemoteFetchResult {
         defer { progress.finish() }
-        let fetchHead = FetchHead(repository, url: ByteString(shownURL))
-        if writesFetchHead, !options.appends {
-            try storing { () throws(StoreError) in try fetchHead.truncate() }
-        }
+        try await begin()
         let server = try await connect()
         let refs = try await server.refs(prefixes: request.prefixes)
-        let local = try localRefs()
-        let repository = repository
-        let plan = try FetchPlan(request, refs, local) { oid throws(StoreError) in
-            try repository.objects.contains(oid)
-        }
-        let checkedOut = try storing { () throws(StoreError) in try CheckedOutBranches(repository) }
-        try refuseCheckedOut(plan, checkedOut)
-        var updates = try storing { () throws(StoreError) in
-            try RefUpdates(repository, local, checkedOut, updateOptions, options.environment)
-        }
-        if options.prunes ?? request.remote.prunes {
-            try storing { () throws(StoreError) in try updates.prune(plan.stale(request)) }
-        }
+        let (plan, pruned) = try await prepare(refs)
         let pack = try await fetch(plan.refs, server, refs, includingTags: plan.followsTags)
         defer { pack.release() }
-        try settle(plan.refs, &updates)
-        if !options.isAtomic { try write(plan.refs, &updates, fetchHead) }
-        let tags = try tagsToFollow(plan)
+        let (updates, tags) = try await settle(plan, pruned)
         let tagPack = try await fetch(tags, server, refs, includingTags: false)
         defer { tagPack.release() }
-        try settle(tags, &updates)
-        try write(options.isAtomic ? plan.refs + tags : tags, &updates, fetchHead)
+        let changes = try await finish(plan, updates, tags)
         return RemoteFetchResult(
-            url: shownURL, changes: updates.changes,
-            objectCount: pack.objectCount + tagPack.objectCount, complaints: plan.complaints)
+            url: shownURL, changes: changes, objectCount: pack.objectCount + tagPack.objectCount,
+            complaints: plan.complaints)
     }
 
     private var writesFetchHead: Bool { options.writesFetchHead && !options.isDryRun }
+
+    private var fetchHead: FetchHead { FetchHead(repository, url: ByteString(shownURL)) }
 
     private var updateOptions: RefUpdates.Options {
         RefUpdates.Options(
@@ -146,27 +134,6 @@ public final class RemoteFetch: Sendable {
         return try await UploadPack(remote, version: ProtocolVersion(repository.config))
     }
 
-    private func localRefs() throws(ClientError) -> [RefName: RefEntry] {
-        try storing { () throws(StoreError) in
-            var refs: [RefName: RefEntry] = [:]
-            for entry in try repository.refs.list(prefix: "", peeling: false) {
-                refs[entry.name] = entry
-            }
-            return refs
-        }
-    }
-
-    private func refuseCheckedOut(
-        _ plan: FetchPlan, _ checkedOut: CheckedOutBranches
-    ) throws(ClientError) {
-        guard !options.updatesHead else { return }
-        for name in plan.refs.compactMap(\.destination) where name.bytes.hasPrefix("refs/heads/") {
-            guard let tree = checkedOut.workTree(on: name) else { continue }
-            throw ClientError(
-                .invalid, "refusing to fetch into branch '\(name)' checked out at '\(tree)'")
-        }
-    }
-
     private func fetch(
         _ refs: [FetchedRef], _ server: UploadPack, _ shown: AdvertisedRefs, includingTags: Bool
     ) async throws(ClientError) -> FetchSummary {
@@ -177,39 +144,83 @@ public final class RemoteFetch: Sendable {
             .run(wants: refs.map(\.oid), shown: shown)
     }
 
-    /// Decides what becomes of refs whose objects are here, in the order in which it is told.
-    private func settle(
-        _ refs: [FetchedRef], _ updates: inout RefUpdates
-    ) throws(ClientError) {
-        try storing { () throws(StoreError) in
-            for merging in [FetchedRef.Merging.merge, .notForMerge, .unmentioned] {
-                for ref in refs where ref.merging == merging { try updates.add(ref) }
-            }
-        }
-    }
-
-    private func write(
-        _ refs: [FetchedRef], _ updates: inout RefUpdates, _ fetchHead: FetchHead
-    ) throws(ClientError) {
-        try storing { () throws(StoreError) in
-            try updates.write()
-            if options.isAtomic, updates.changes.contains(where: \.isError) { return }
-            if writesFetchHead, !refs.isEmpty { try fetchHead.append(refs) }
-        }
-    }
-
-    /// The tags that point to what has come.
-    private func tagsToFollow(_ plan: FetchPlan) throws(ClientError) -> [FetchedRef] {
-        guard plan.followsTags else { return [] }
-        return try storing { () throws(StoreError) in
-            try plan.newTags { oid throws(StoreError) in try repository.objects.contains(oid) }
-        }
-    }
-
     /// The URL without slashes and `.git` at its end.
     private var shownURL: String {
         var text = url.redacted
         while text.hasSuffix("/") { text.removeLast() }
         return text.count > 4 && text.hasSuffix(".git") ? String(text.dropLast(4)) : text
+    }
+}
+
+// What blocks, each step on a thread of its own.
+extension RemoteFetch {
+    private func begin() async throws(ClientError) {
+        guard writesFetchHead, !options.appends else { return }
+        try await DetachedThread.store { [self] () throws(StoreError) in try fetchHead.truncate() }
+    }
+
+    /// Decides what is fetched, and removes what the server has no more.
+    private func prepare(
+        _ server: AdvertisedRefs
+    ) async throws(ClientError) -> (FetchPlan, RefUpdates) {
+        try await DetachedThread.run { [self] () throws(ClientError) in
+            let local = try storing { () throws(StoreError) in try localRefs() }
+            let plan = try FetchPlan(request, server, local, isHere: repository.objects.contains)
+            let branches = try storing { () throws(StoreError) in
+                try CheckedOutBranches(repository)
+            }
+            if !options.updatesHead { try branches.refuse(plan.refs) }
+            return try storing { () throws(StoreError) in
+                var updates = try RefUpdates(
+                    repository, local, branches, updateOptions, options.environment)
+                if options.prunes ?? request.remote.prunes {
+                    try updates.prune(plan.stale(request))
+                }
+                return (plan, updates)
+            }
+        }
+    }
+
+    private func localRefs() throws(StoreError) -> [RefName: RefEntry] {
+        var refs: [RefName: RefEntry] = [:]
+        for entry in try repository.refs.list(prefix: "", peeling: false) {
+            refs[entry.name] = entry
+        }
+        return refs
+    }
+
+    /// Writes the refs whose objects have come, unless all are written together; says which tags point to
+    /// these.
+    private func settle(
+        _ plan: FetchPlan, _ updates: RefUpdates
+    ) async throws(ClientError) -> (RefUpdates, [FetchedRef]) {
+        try await DetachedThread.store { [self] () throws(StoreError) in
+            var updates = updates
+            try updates.add(plan.refs)
+            if !options.isAtomic { try write(plan.refs, &updates) }
+            let tags =
+                plan.followsTags ? try plan.newTags(isHere: repository.objects.contains) : []
+            return (updates, tags)
+        }
+    }
+
+    /// Writes the rest.
+    private func finish(
+        _ plan: FetchPlan, _ updates: RefUpdates, _ tags: [FetchedRef]
+    ) async throws(ClientError) -> [FetchedChange] {
+        try await DetachedThread.store { [self] () throws(StoreError) in
+            var updates = updates
+            try updates.add(tags)
+            try write(options.isAtomic ? plan.refs + tags : tags, &updates)
+            return updates.changes
+        }
+    }
+
+    private func write(
+        _ refs: [FetchedRef], _ updates: inout RefUpdates
+    ) throws(StoreError) {
+        try updates.write()
+        if options.isAtomic, updates.changes.contains(where: \.isError) { return }
+        if writesFetchHead, !refs.isEmpty { try fetchHead.append(refs) }
     }
 }

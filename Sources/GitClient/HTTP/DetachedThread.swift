@@ -24,4 +24,13 @@ enum DetachedThread {
         }
         return try result.get()
     }
+
+    /// As ``run(_:onCancel:)``, for a step on the repository on this side.
+    static func store<Value: Sendable>(
+        _ body: @escaping @Sendable () throws(StoreError) -> Value,
+        onCancel cancel: @Sendable () -> Void = {}
+    ) async throws(ClientError) -> Value {
+        try await run(
+            { () throws(ClientError) in try storing(body) }, onCancel: cancel)
+    }
 }
