@@ -165,6 +165,18 @@ import Testing
         try pair.fetch()
     }
 
+    @Test func putsOneURLInPlaceOfAnother() throws {
+        let upstream = try Upstream()
+        let pair = try Pair(upstream)
+        let base = upstream.url.dropLast(upstream.name.count + 4)
+        try pair.inBoth("config", "url.\(base).insteadOf", "short:")
+        // Once, not again and again.
+        try pair.inBoth("config", "url.http://nowhere.invalid/.insteadOf", String(base))
+        try pair.inBoth("config", "remote.origin.url", "short:\(upstream.name).git")
+        try upstream.commit(1)
+        try pair.fetch()
+    }
+
     @Test func marksWhatIsToBeMerged() throws {
         let upstream = try Upstream()
         try upstream.git("branch", "topic")

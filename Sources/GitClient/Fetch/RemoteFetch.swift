@@ -46,7 +46,9 @@ public final class RemoteFetch: Sendable {
     private let repository: Repository
     private let request: FetchPlan.Request
     private let options: RemoteFetchOptions
+    /// As configured: `url.<base>.insteadOf` is applied where it is connected to.
     private let url: GitURL
+    private let shownURL: String
     private let transport: any HTTPTransport
     private let credentials: (any CredentialProvider)?
 
@@ -72,7 +74,8 @@ public final class RemoteFetch: Sendable {
             remote: configured, refspecs: parsed,
             tags: options.tags ?? configured.tags ?? .following,
             merges: try Self.merges(configured, repository))
-        url = try GitURL(config.rewriting(url: configured.url))
+        url = try GitURL(configured.url)
+        shownURL = Self.shown(try GitURL(config.rewriting(url: url.stored)))
         self.transport = transport ?? CurlTransport()
         self.credentials = credentials
     }
@@ -145,7 +148,7 @@ public final class RemoteFetch: Sendable {
     }
 
     /// The URL without slashes and `.git` at its end.
-    private var shownURL: String {
+    private static func shown(_ url: GitURL) -> String {
         var text = url.redacted
         while text.hasSuffix("/") { text.removeLast() }
         return text.count > 4 && text.hasSuffix(".git") ? String(text.dropLast(4)) : text
