@@ -91,6 +91,7 @@ import Testing
         try pair.upstream.git("branch", "-D", "elsewhere")
         try pair.fetch()
         try pair.fetch("--no-tags")
+        try pair.fetch("-n")
         try pair.upstream.git("tag", "-f", "light", "HEAD")
         try pair.fetch("--tags", exit: 1)
         try pair.fetch("-t", "-f")

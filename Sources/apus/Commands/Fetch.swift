@@ -18,8 +18,15 @@ struct FetchCommand: Command {
         .flag("-f, --[no-]force", \.options.isForced, "write refs that are no fast-forward, too"),
         .flag(
             "-u, --[no-]update-head-ok", \.options.updatesHead, "allow to write the current branch"),
-        .choice("-t, --tags", \.options.tags, .all, "fetch all tags and what they point to"),
-        .choice("-n, --no-tags", \.options.tags, FetchTags.none, "do not follow tags"),
+        .action("-t, --[no-]tags", "fetch all tags and what they point to, or follow none") {
+            command, setting in
+            if case .off = setting {
+                command.options.tags = FetchTags.none
+            } else {
+                command.options.tags = .all
+            }
+        },
+        .choice("-n", \.options.tags, FetchTags.none, "as --no-tags"),
         .toggle("-p, --[no-]prune", \.options.prunes, "remove refs that the remote has no more"),
         .flag("--[no-]dry-run", \.options.isDryRun, "write neither refs nor FETCH_HEAD"),
         .flag("--[no-]write-fetch-head", \.options.writesFetchHead, "write FETCH_HEAD"),
