@@ -1,7 +1,9 @@
 import GitClient
 import GitCore
+import GitServer
 import GitStore
 import GitWire
+import Synchronization
 
 /// The objects of a repository of an upstream, for all who may see any of them.
 ///
@@ -15,15 +17,24 @@ final class Mirror: Sendable {
         var isFetching = false
         /// Fetches that have ended.
         var fetches = 0
+        var isEmpty: Bool
     }
 
-    private let state = Monitor(State())
+    private let state: Monitor<State>
     private static let interval = 200
+    private static let kept: ByteString = "refs/cache/"
 
-    init(_ name: ByteString, _ repository: Repository) {
+    init(_ name: ByteString, _ repository: Repository) throws(StoreError) {
         self.name = name
         self.repository = repository
+        let isEmpty = try repository.refs.list(prefix: Self.kept, peeling: false).isEmpty
+        state = Monitor(State(isEmpty: isEmpty))
     }
+
+    /// Whether nothing was fetched into it by now.
+    var isEmpty: Bool { state.change { $0.isEmpty } }
+
+    // MARK: What there is to be
 
     /// Sees to it that the objects are here, with all that they lead to: one fetch at a time, whose result is
     /// there for all, and which goes on when the client that it was begun for hangs up.
@@ -32,7 +43,7 @@ final class Mirror: Sendable {
     ///   - wants: what is needed.
     ///   - tips: what is fetched with it where anything is: all that upstream showed.
     ///   - isGone: whether there is nobody any more to wait.
-    /// - Throws: ``UpstreamFailure``, `StoreError`, ``CacheError/Code/cancelled``.
+    /// - Throws: ``UpstreamFailure``, `ClientError`, `StoreError`, ``CacheError/Code/cancelled``.
     func ensure(
         _ wants: [ObjectID], with tips: [ObjectID], shown: AdvertisedRefs, from session: UploadPack,
         isGone: () -> Bool
@@ -42,34 +53,81 @@ final class Mirror: Sendable {
             guard try wants.contains(where: { try !repository.objects.contains($0) }) else {
                 return
             }
-            let (number, isLeader) = state.change { state in
-                defer { state.isFetching = true }
-                return (state.fetches, !state.isFetching)
-            }
-            let failure = Monitor<(any Error)?>(nil)
-            if isLeader {
-                Task.detached { [self] in
-                    do {
-                        try await fetch(wants + tips, shown, session)
-                    } catch { failure.change { $0 = error } }
-                    state.change { state in
-                        state.isFetching = false
-                        state.fetches += 1
-                    }
+            let turn = turn()
+            if turn.isMine {
+                begin(turn) { [self] in
+                    try await fetch(wants + tips, FetchOptions(), shown, session)
                 }
             }
-            while !state.wait(milliseconds: Self.interval, until: { $0.fetches > number }) {
-                if isGone() { throw CacheError(.cancelled, "the client is gone") }
-            }
-            if let error = failure.change({ $0 }) { throw error }
+            try wait(turn, isGone)
         }
     }
 
-    private func fetch(
-        _ wants: [ObjectID], _ shown: AdvertisedRefs, _ session: UploadPack
-    ) async throws {
+    /// Fetches what a pack is to hold, and shows the pack as it arrives; false where others are at it, or
+    /// something is here already.
+    ///
+    /// - Throws: as ``ensure(_:with:shown:from:isGone:)``. What `receiver` throws ends nothing but that it is
+    ///   shown more.
+    func fetchFirst(
+        _ pack: PackRequest, _ shown: AdvertisedRefs, _ session: UploadPack,
+        _ receiver: PackReceiver
+    ) throws -> Bool {
+        guard isEmpty else { return false }
+        let turn = turn()
+        guard turn.isMine else { return false }
+        let gate = ReceiverGate(receiver)
+        defer { gate.close() }
         var options = FetchOptions()
-        options.wantsServerProgress = false
+        options.ofsDelta = pack.usesOffsetDeltas
+        options.includeTag = !pack.tags.isEmpty
+        options.sink = { event in gate.show(event) }
+        let fixed = options
+        begin(turn) { [self] in try await fetch(pack.wants, fixed, shown, session) }
+        try wait(turn) { gate.isClosed }
+        return true
+    }
+
+    // MARK: Turns
+
+    private struct Turn {
+        let isMine: Bool
+        let number: Int
+        let failure = Monitor<(any Error)?>(nil)
+    }
+
+    private func turn() -> Turn {
+        state.change { state in
+            defer { state.isFetching = true }
+            return Turn(isMine: !state.isFetching, number: state.fetches)
+        }
+    }
+
+    private func begin(_ turn: Turn, _ body: @escaping @Sendable () async throws -> Void) {
+        let failure = turn.failure
+        Task.detached { [self] in
+            do { try await body() } catch { failure.change { $0 = error } }
+            state.change { state in
+                state.isFetching = false
+                state.fetches += 1
+            }
+        }
+    }
+
+    private func wait(_ turn: Turn, _ isGone: () -> Bool) throws {
+        while !state.wait(
+            milliseconds: Self.interval, until: { $0.fetches > turn.number })
+        {
+            if isGone() { throw CacheError(.cancelled, "the client is gone") }
+        }
+        if let error = turn.failure.change({ $0 }) { throw error }
+    }
+
+    // MARK: Fetching
+
+    private func fetch(
+        _ wants: [ObjectID], _ options: FetchOptions, _ shown: AdvertisedRefs,
+        _ session: UploadPack
+    ) async throws {
         var seen: Set<ObjectID> = []
         let wants = wants.filter { seen.insert($0).inserted }
         do throws(ClientError) {
@@ -87,7 +145,31 @@ final class Mirror: Sendable {
     private func keep(_ oids: [ObjectID]) throws(StoreError) {
         try repository.refs.addPacked(
             oids.compactMap { oid in
-                RefName("refs/cache/" + ByteString(oid.hex)).map { (name: $0, oid: oid) }
+                RefName(Self.kept + ByteString(oid.hex)).map { (name: $0, oid: oid) }
             })
+        state.change { $0.isEmpty = false }
+    }
+}
+
+/// Shows a fetch to a client for as long as it wants to see it; the fetch goes on in any case.
+private final class ReceiverGate: Sendable {
+    private let receiver: Mutex<PackReceiver?>
+
+    init(_ receiver: PackReceiver) { self.receiver = Mutex(receiver) }
+
+    var isClosed: Bool { receiver.withLock { $0 == nil } }
+
+    func close() { receiver.withLock { $0 = nil } }
+
+    func show(_ event: FetchEvent) {
+        receiver.withLock { receiver in
+            do throws(StoreError) {
+                switch event {
+                case .pack(let bytes): try receiver?.take(bytes)
+                case .progress(let text): receiver?.show(ByteString(text))
+                default: break
+                }
+            } catch { receiver = nil }
+        }
     }
 }

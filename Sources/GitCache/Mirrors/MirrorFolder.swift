@@ -46,11 +46,11 @@ final class MirrorFolder: Sendable {
                     // Upstream was made anew.
                     try Self.remove(directory)
                     try make(directory, name, format)
-                    let mirror = Mirror(name, try Repository.open(sourceAt: directory))
+                    let mirror = try Mirror(name, try Repository.open(sourceAt: directory))
                     open[name] = mirror
                     return mirror
                 }
-                let mirror = Mirror(name, repository)
+                let mirror = try Mirror(name, repository)
                 open[name] = mirror
                 return mirror
             }

@@ -96,7 +96,7 @@ final class CacheHandler: HTTPHandler {
             let refs = try refs(address, credentials, session, exchange)
             try core.engine.answer(
                 body, refs.mirror.repository, refs, version(exchange), exchange,
-                keeper: KeptFetch(core.answers, refs.mirror.name, exchange))
+                keeper: KeptFetch(core.answers, refs.mirror.name, exchange), packs: refs)
         }
     }
 

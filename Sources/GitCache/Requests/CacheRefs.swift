@@ -19,7 +19,9 @@ struct CacheRefs: RefSource {
     }
 
     /// By what upstream showed the client lately, else by what it shows now; and all of that is here then.
-    func deciding(on wants: [ObjectID], _ names: [RefName]) throws -> ShownRefs {
+    func deciding(
+        on wants: [ObjectID], _ names: [RefName], isPlain: Bool
+    ) throws -> ShownRefs {
         var granted = cache.grants.find(address.identity, credentials.identity)
         let isKnown = granted.map { Set(wants).isSubset(of: $0.tips) } ?? false
         if granted?.shown.refs == nil || !isKnown || !names.isEmpty {
@@ -31,9 +33,12 @@ struct CacheRefs: RefSource {
         }
         let named = names.compactMap { name in refs.refs.first { $0.name == name }?.oid }
         let known = Set(tips)
-        try mirror.ensure(
-            wants.filter(known.contains) + named, with: refs.refs.map(\.oid), shown: refs,
-            from: shown.session, isGone: isGone)
+        // The first clone is fed while its objects arrive: see send(_:to:).
+        if !isPlain || !mirror.isEmpty {
+            try mirror.ensure(
+                wants.filter(known.contains) + named, with: refs.refs.map(\.oid), shown: refs,
+                from: shown.session, isGone: isGone)
+        }
         let objects = mirror.repository.objects
         return Self.shown(refs, lately: try tips.filter { try objects.contains($0) })
     }
@@ -56,5 +61,22 @@ struct CacheRefs: RefSource {
                     name: ref.name, ref: ref.symrefTarget.map { .symbolic($0) } ?? .direct(ref.oid),
                     oid: ref.oid, peeled: ref.peeled)
             }, head: head, lately: lately)
+    }
+}
+
+extension CacheRefs: PackSource {
+    /// The first pack of a mirror goes on to the client that it is fetched for as it comes.
+    func send(_ pack: PackRequest, to receiver: PackReceiver) throws -> Bool {
+        guard let shown = cache.grants.find(address.identity, credentials.identity)?.shown,
+            let refs = shown.refs
+        else { throw CacheError(.cancelled, "what upstream showed is of no use any more") }
+        if mirror.isEmpty, try mirror.fetchFirst(pack, refs, shown.session, receiver) {
+            return true
+        }
+        // Somebody else was faster.
+        try mirror.ensure(
+            pack.wants, with: refs.refs.map(\.oid), shown: refs, from: shown.session,
+            isGone: isGone)
+        return false
     }
 }

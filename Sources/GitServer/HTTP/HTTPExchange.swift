@@ -225,6 +225,10 @@ package final class HTTPExchange: @unchecked Sendable {
     func finish(isWhole: Bool) {
         let cancel = state.change { state in
             state.isOver = true
+            // What libmicrohttpd sends by itself goes out uncounted.
+            if isWhole, head.method != "HEAD", let response = state.response {
+                state.outputTotal += response.ownCount
+            }
             if !state.isHandedOver { state.response?.discard() }
             return isWhole && state.hasOutputEnded ? nil : Self.cancel(&state)
         }
@@ -298,6 +302,15 @@ struct Pace {
 extension HTTPResponse {
     static let busy = HTTPResponse(
         503, text: "The server is busy.", headers: [("Retry-After", "5")])
+
+    /// Bytes of a body that is there from the start.
+    fileprivate var ownCount: UInt64 {
+        switch body {
+        case .bytes(let bytes): UInt64(bytes.count)
+        case .file(_, _, let count): count
+        case .stream: 0
+        }
+    }
 
     fileprivate var isStreamed: Bool { if case .stream = body { true } else { false } }
 

@@ -30,7 +30,7 @@ package final class UploadPackEngine: Sendable {
         _ exchange: HTTPExchange
     ) throws {
         try run(exchange, "application/x-git-upload-pack-advertisement") { answer in
-            try service(repository, refs, nil, answer).advertise(version)
+            try service(repository, refs, answer).advertise(version)
         }
     }
 
@@ -39,10 +39,14 @@ package final class UploadPackEngine: Sendable {
     /// - Throws: as ``advertise(_:_:_:_:)``.
     package func answer(
         _ body: [UInt8], _ repository: Repository, _ refs: any RefSource,
-        _ version: ProtocolVersion, _ exchange: HTTPExchange, keeper: (any PackKeeper)? = nil
+        _ version: ProtocolVersion, _ exchange: HTTPExchange, keeper: (any PackKeeper)? = nil,
+        packs: (any PackSource)? = nil
     ) throws {
         try run(exchange, Self.resultType) { answer in
-            do { try service(repository, refs, keeper, answer).answer(body, version) } catch {
+            var service = try service(repository, refs, answer)
+            service.keeper = keeper
+            service.packs = packs
+            do { try service.answer(body, version) } catch {
                 keeper?.finish(error)
                 throw error
             }
@@ -53,14 +57,12 @@ package final class UploadPackEngine: Sendable {
     package static let resultType = "application/x-git-upload-pack-result"
 
     private func service(
-        _ repository: Repository, _ refs: any RefSource, _ keeper: (any PackKeeper)?,
-        _ answer: HTTPAnswer
+        _ repository: Repository, _ refs: any RefSource, _ answer: HTTPAnswer
     ) throws -> UploadPackService {
         var service = UploadPackService(
             served: try repositories.served(repository), output: answer, ticker: ticker,
             prepared: prepared)
         service.givenRefs = refs
-        service.keeper = keeper
         return service
     }
 

@@ -225,6 +225,9 @@ struct FetchRun {
             writer, output, assembler.progress, isQuiet: request.noProgress)
         defer { writer = sender.writer }
         try service.ticker.run(sender) {
+            if let packs = service.packs, try packs.send(pack, to: PackReceiver(sender)) {
+                return sender.finish(nil)
+            }
             let summary = try assembler.run(
                 leavingOut: { blobs throws(StoreError) in
                     if !elsewhere.isEmpty { try sender.begin(beside: uris.packs(of: blobs)) }

@@ -11,6 +11,8 @@ final class PackSender: Ticking {
         var writer: FetchResponseWriter
         var lastSent = ContinuousClock.now
         var hasBegun = false
+        /// Others tell how far it is.
+        var hasOthersWords = false
         var isFinished = false
     }
 
@@ -59,10 +61,22 @@ final class PackSender: Ticking {
     /// As it is now, with what is still to be sent.
     var writer: FetchResponseWriter { state.withLock { $0.writer } }
 
-    /// Ends the pack.
-    func finish(_ summary: PackSummary) {
+    /// Tells somebody else's words.
+    func show(_ text: ByteString) {
+        guard !isQuiet else { return }
         state.withLock { state in
-            if !isQuiet {
+            state.writer.progress(text)
+            state.hasOthersWords = true
+            sendNow(&state)
+        }
+    }
+
+    /// Ends the pack.
+    ///
+    /// - Parameter summary: what it was made of, where it was made here.
+    func finish(_ summary: PackSummary?) {
+        state.withLock { state in
+            if !isQuiet, let summary {
                 state.writer.progress(
                     ByteString(
                         "Total \(summary.objects) (delta \(summary.deltas)), reused "
@@ -79,7 +93,7 @@ final class PackSender: Ticking {
         _ = state.withLockIfAvailable { state in
             if state.isFinished { return }
             guard !state.hasBegun else { return keepAlive(&state) }
-            if isQuiet { keepAlive(&state) } else { showProgress(&state) }
+            if isQuiet || state.hasOthersWords { keepAlive(&state) } else { showProgress(&state) }
         }
     }
 

@@ -9,7 +9,11 @@ package protocol RefSource: Sendable {
     /// The refs whose names begin with one of `prefixes`, or more; all where there are none.
     func listed(_ prefixes: [ByteString]) throws -> ShownRefs
     /// The refs by which it is decided whether a client may have these objects and refs.
-    func deciding(on wants: [ObjectID], _ names: [RefName]) throws -> ShownRefs
+    ///
+    /// - Parameter isPlain: whether all that these lead to is asked for, by who has nothing of it.
+    func deciding(
+        on wants: [ObjectID], _ names: [RefName], isPlain: Bool
+    ) throws -> ShownRefs
 }
 
 /// The repository's own.
@@ -23,7 +27,9 @@ struct OwnRefs: RefSource {
         try ShownRefs(repository, hidden, prefixes: prefixes)
     }
 
-    func deciding(on wants: [ObjectID], _ names: [RefName]) throws -> ShownRefs {
+    func deciding(
+        on wants: [ObjectID], _ names: [RefName], isPlain: Bool
+    ) throws -> ShownRefs {
         try listed([])
     }
 }

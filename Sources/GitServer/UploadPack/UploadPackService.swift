@@ -15,6 +15,8 @@ struct UploadPackService {
     var givenRefs: (any RefSource)?
     /// Keeps answers with packs; nil for nobody.
     var keeper: (any PackKeeper)?
+    /// Has packs that the repository may not have yet; nil for nobody.
+    var packs: (any PackSource)?
 
     var repository: Repository { served.repository }
     var settings: UploadPackSettings { served.uploadPack }
@@ -83,7 +85,8 @@ struct UploadPackService {
     private func fetch(_ request: UploadPackRequest) throws {
         guard !request.asksNothing else { return }
         let source = source
-        let refs = try source.deciding(on: request.wants, request.wantRefs)
+        let refs = try source.deciding(
+            on: request.wants, request.wantRefs, isPlain: request.isPlain)
         var run = try FetchRun(self, request, refs, hidesObjects: source.hidesObjects)
         try run.run()
     }
@@ -106,7 +109,7 @@ struct UploadPackService {
     }
 
     private func tellOfObjects(_ arguments: ObjectInfoArguments) throws {
-        let refs = try source.deciding(on: arguments.oids, [])
+        let refs = try source.deciding(on: arguments.oids, [], isPlain: false)
         let reachable = served.reachable(
             from: refs.tips, shallow: try repository.shallowCommits())
         let cancellation = CancellationFlag()
@@ -130,5 +133,13 @@ struct UploadPackService {
         for (key, value) in settings.bundles { try response.entry(key, value) }
         response.end()
         try output.send(response.takeBytes())
+    }
+}
+
+extension UploadPackRequest {
+    /// Whether all that the wants lead to is asked for, by who has nothing of it.
+    fileprivate var isPlain: Bool {
+        isDone && filter == nil && deepen == nil && shallow.isEmpty
+            && rounds.allSatisfy(\.isEmpty)
     }
 }
