@@ -9,6 +9,7 @@ internal import GitStore
 public final class Cache: Sendable {
     private let http: HTTPServer
     private let recorder: RequestRecorder
+    private let core: CacheCore
 
     /// Begins to serve.
     ///
@@ -25,6 +26,7 @@ public final class Cache: Sendable {
         let http = try HTTPServer(settings, CacheHandler(core, options.upstreams, recorder))
         recorder.tellLoad { [weak http] in (http?.activeRequests ?? 0, http?.connections ?? 0) }
         self.http = http
+        self.core = core
         self.recorder = recorder
     }
 
@@ -34,6 +36,7 @@ public final class Cache: Sendable {
     /// Once; blocks the calling thread.
     public func stop(grace: Duration = .seconds(10)) {
         http.stop(grace: grace)
+        core.stop()
         recorder.finish()
     }
 }

@@ -13,6 +13,8 @@ enum Apus {
     @MainActor static func main() async {
         // A reader that goes away is an error of the write, which each writer handles.
         signal(SIGPIPE, SIG_IGN)
+        // A file that may grow no further is an error of the write.
+        signal(SIGXFSZ, SIG_IGN)
         exit(await status(of: commandLine().dropFirst()))
     }
 

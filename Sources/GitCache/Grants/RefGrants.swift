@@ -74,6 +74,14 @@ final class RefGrants: Sendable {
         grants.withLock { $0[key] = nil }
     }
 
+    /// Forgets what is no right any more, with the credentials that it was got by.
+    func sweep() {
+        let now = ContinuousClock.now
+        grants.withLock { grants in
+            grants = grants.filter { now - $0.value.shown.since < lifetime }
+        }
+    }
+
     func removeAll(of repository: ByteString) {
         grants.withLock { grants in
             grants = grants.filter { $0.key.repository != repository }

@@ -21,11 +21,15 @@ final class Mirror: Sendable {
     }
 
     private let state: Monitor<State>
+    private let upkeep: MirrorUpkeep
     private static let interval = 200
     private static let kept: ByteString = "refs/cache/"
 
-    init(_ name: ByteString, _ repository: Repository) throws(StoreError) {
+    init(
+        _ name: ByteString, _ repository: Repository, _ upkeep: MirrorUpkeep
+    ) throws(StoreError) {
         self.name = name
+        self.upkeep = upkeep
         self.repository = repository
         let isEmpty = try repository.refs.list(prefix: Self.kept, peeling: false).isEmpty
         state = Monitor(State(isEmpty: isEmpty))
@@ -110,6 +114,7 @@ final class Mirror: Sendable {
                 state.isFetching = false
                 state.fetches += 1
             }
+            upkeep.look(after: self)
         }
     }
 

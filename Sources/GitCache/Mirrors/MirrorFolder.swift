@@ -18,11 +18,13 @@ import Synchronization
 /// The mirrors of a cache, one for each repository of an upstream that somebody asked for.
 final class MirrorFolder: Sendable {
     private let path: ByteString
+    private let upkeep: MirrorUpkeep
     private let open = Mutex<[ByteString: Mirror]>([:])
 
     /// - Throws: ``CacheError/Code/store``.
     init(_ path: ByteString) throws(CacheError) {
         self.path = path
+        upkeep = try MirrorUpkeep()
         do throws(StoreError) {
             try FileSystem.createDirectory(path)
             // What a process left unfinished that was killed.
@@ -33,6 +35,9 @@ final class MirrorFolder: Sendable {
     }
 
     private static let temporary: ByteString = "tmp_"
+
+    /// Ends what is done to mirrors while nobody waits for it.
+    func stop() { upkeep.stop() }
 
     /// The mirror of that name; made where there is none.
     func mirror(_ name: ByteString, _ format: ObjectFormat) throws(CacheError) -> Mirror {
@@ -46,11 +51,12 @@ final class MirrorFolder: Sendable {
                     // Upstream was made anew.
                     try Self.remove(directory)
                     try make(directory, name, format)
-                    let mirror = try Mirror(name, try Repository.open(sourceAt: directory))
+                    let mirror = try Mirror(
+                        name, try Repository.open(sourceAt: directory), upkeep)
                     open[name] = mirror
                     return mirror
                 }
-                let mirror = try Mirror(name, repository)
+                let mirror = try Mirror(name, repository, upkeep)
                 open[name] = mirror
                 return mirror
             }

@@ -3,6 +3,7 @@ import GitCore
 import GitServer
 import GitStore
 import GitWire
+import Synchronization
 
 /// What the requests of a cache share.
 final class CacheCore: Sendable {
@@ -12,6 +13,8 @@ final class CacheCore: Sendable {
     let engine: UploadPackEngine
     let key = IdentityKey()
     private let upstream: Upstream
+    private let hasEnded = Monitor(false)
+    private let housework = Mutex<SystemThread?>(nil)
     private let sessions = SharedRuns<Question, UploadPack>()
     private let listings = SharedRuns<Question, AdvertisedRefs>()
 
@@ -29,6 +32,24 @@ final class CacheCore: Sendable {
         mirrors = try MirrorFolder(options.store / "mirrors")
         engine = try UploadPackEngine()
         upstream = Upstream(options.transport)
+        let (grants, answers, hasEnded) = (grants, answers, hasEnded)
+        let thread = try SystemThread {
+            while !hasEnded.wait(milliseconds: Self.houseworkInterval, until: { $0 }) {
+                grants.sweep()
+                answers.flush()
+            }
+        }
+        housework.withLock { $0 = thread }
+    }
+
+    private static let houseworkInterval = 5_000
+
+    /// Ends all that goes on by itself. Once.
+    func stop() {
+        hasEnded.change { $0 = true }
+        housework.withLock { $0.take() }?.join()
+        mirrors.stop()
+        answers.flush()
     }
 
     /// Upstream lets the client in: asked anew each time.

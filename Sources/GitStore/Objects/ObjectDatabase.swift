@@ -121,7 +121,11 @@ public final class ObjectDatabase: Sendable {
     var stores: [ObjectDatabase] { [self] + alternates }
 
     /// The paths of this store's own packs, without an ending.
-    var packPaths: [ByteString] { packs.listing.paths }
+    package var packPaths: [ByteString] { packs.listing.paths }
+    /// Objects in packs; those that are in two count twice.
+    package var packedCount: Int {
+        packs.listing.packs.reduce(0) { $0 + ((try? $1.index().count) ?? 0) }
+    }
 
     private static func alternatePaths(_ directory: ByteString) throws(StoreError) -> [ByteString] {
         let file = directory / "info/alternates"

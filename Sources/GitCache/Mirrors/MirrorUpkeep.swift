@@ -1,0 +1,75 @@
+import GitCore
+import GitStore
+import Synchronization
+
+/// Keeps mirrors quick to serve from: few packs, bitmaps, a commit-graph. One mirror at a time, on a thread of
+/// its own; nobody waits for it.
+final class MirrorUpkeep: Sendable {
+    private let work = Work()
+    private let thread: SystemThread
+
+    /// - Throws: ``CacheError/Code/store`` where there is no thread to be had.
+    init() throws(CacheError) {
+        let work = work
+        do throws(StoreError) {
+            thread = try SystemThread { while let mirror = work.due.pop() { work.tidy(mirror) } }
+        } catch { throw CacheError(error) }
+    }
+
+    /// Says that something new was fetched into the mirror.
+    func look(after mirror: Mirror) { work.due.pushIfRoom(mirror) }
+
+    /// Stops what is being done; what is half done is undone.
+    func stop() {
+        work.end()
+        thread.join()
+    }
+}
+
+private final class Work: Sendable {
+    let due = BoundedQueue<Mirror>(capacity: 1_024)
+    private let running = Mutex<Repacker?>(nil)
+    private let hasEnded = Atomic(false)
+
+    /// More packs than this are put into one.
+    private static let mostPacks = 8
+    /// Fewer objects are walked through as fast as bitmaps are read.
+    private static let leastObjects = 10_000
+
+    func end() {
+        hasEnded.store(true, ordering: .relaxed)
+        running.withLock { $0?.cancel() }
+        due.close()
+    }
+
+    func tidy(_ mirror: Mirror) {
+        guard !hasEnded.load(ordering: .relaxed) else { return }
+        let repository = mirror.repository
+        do throws(StoreError) {
+            try repository.objects.refresh()
+            guard isDue(repository) else { return }
+            var options = RepackOptions()
+            options.packsEverything = true
+            options.removesRedundant = true
+            options.writesBitmaps = true
+            options.writesReverseIndex = true
+            let repacker = try Repacker(repository, options)
+            running.withLock { $0 = repacker }
+            defer { running.withLock { $0 = nil } }
+            _ = try repacker.run()
+            var graph = try CommitGraphWriter(repository.objects)
+            try graph.write(
+                tips: try repository.refs.list(prefix: "refs/").map { $0.peeled ?? $0.oid })
+            try repository.objects.refresh()
+        } catch {
+            // The mirror is as it was, and is looked after again with the next fetch.
+        }
+    }
+
+    private func isDue(_ repository: Repository) -> Bool {
+        let packs = repository.objects.packPaths
+        if packs.count > Self.mostPacks { return true }
+        let hasBitmaps = packs.contains { FileSystem.exists($0 + ".bitmap") }
+        return !hasBitmaps && repository.objects.packedCount >= Self.leastObjects
+    }
+}
