@@ -18,8 +18,10 @@ bootstrap: ## Install what is missing to build and test (Debian: by apt; else sa
 build: bootstrap ## Build the release program, .build/release/apus
 	$(SWIFT) build -c release --product apus --static-swift-stdlib $(STRICT)
 
-demo: build ## Serve a repository on loopback and clone it, with apus and with git
+demo: build ## Serve a repository on loopback, clone it with apus and with git, and through a cache
 	@Scripts/demo.sh
+	@echo
+	@Scripts/demo-cache.sh
 
 test: bootstrap ## Run all tests but those on large repositories
 	@SWIFT='$(SWIFT)' APUS_SLOW_TESTS=1 Scripts/test.sh $(STRICT)

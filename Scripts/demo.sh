@@ -4,18 +4,10 @@
 # shellcheck source=Scripts/serving.sh
 . "$(dirname "${BASH_SOURCE[0]}")/serving.sh"
 
-# The root has a copy: what leads out of it is not served.
 mkdir "$scratch/root"
-if [[ $(git -c safe.directory='*' -C "$project" rev-parse --is-shallow-repository 2>/dev/null) == false &&
-    $(git -c safe.directory='*' -C "$project" rev-parse --show-toplevel) == "$project" ]]; then
-    name=apus
-    git -c safe.directory='*' clone -q --bare "$project" "$scratch/root/$name.git"
-else
-    name=history
-    "$project/Tests/Fixtures/history.sh" "$scratch/root/$name.git"
-fi
+"$here/demo-repository.sh" "$scratch/root/project.git"
 serve_with_apus "$scratch/root"
-url=$ours/$name.git
+url=$ours/project.git
 cd "$scratch"
 
 timed() { # NAME PROGRAM ARGUMENT...

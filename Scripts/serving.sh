@@ -2,7 +2,9 @@
 # Sourced by the scripts that clone from a server on loopback. After `start_server`:
 #   $http     the server's URL       $scratch  a folder that goes away at the end
 #   serve REPOSITORY   makes a path or URL available; sets $name and $url
-#   serve_with_apus ROOT   starts `apus serve`; its URL is $ours, its process $ours_pid
+#   serve_with_apus ROOT [OPTION...]   starts `apus serve`, without a log if there is no option; its URL is
+#                      $ours, its process $ours_pid
+#   start_apus NAME ARGUMENT...   starts any apus that listens; its URL is $started
 #   start_replay       starts a second server, which answers at once what the first has answered
 #                      before; its URL is $replay, what it has recorded is in $scratch/replay
 # A benchmark sets in_memory=yes first: without TMPDIR, $scratch is then on a tmpfs of 4 GiB or more,
@@ -52,19 +54,30 @@ start_server() {
     exit 1 # the server has said why
 }
 
+# Starts an apus that listens: NAME ARGUMENT... Its URL is $started, its process $started_pid; what it logs is
+# in $scratch/NAME.log.
+start_apus() {
+    local name=$1 said
+    shift
+    mkfifo "$scratch/$name.err"
+    "$apus" "$@" --listen 127.0.0.1:0 >"$scratch/$name.log" 2>"$scratch/$name.err" &
+    started_pid=$!
+    server_pids+=("$started_pid")
+    read -r said <"$scratch/$name.err"
+    [[ $said == *' at http'* ]] || { echo "$said" >&2; exit 1; }
+    started=${said##* at }
+    started=${started%/}
+}
+
 # shellcheck disable=SC2034 # $ours is for who sources this
 serve_with_apus() {
-    local said
-    mkfifo "$scratch/apus.err"
+    local root=$1
+    shift
     GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0=uploadpack.allowFilter GIT_CONFIG_VALUE_0=true \
         GIT_CONFIG_KEY_1=safe.directory GIT_CONFIG_VALUE_1='*' \
-        "$apus" serve --root "$1" --export-all --listen 127.0.0.1:0 -q 2>"$scratch/apus.err" &
-    ours_pid=$!
-    server_pids+=("$ours_pid")
-    read -r said <"$scratch/apus.err"
-    [[ $said == serving* ]] || { echo "$said" >&2; exit 1; }
-    ours=${said##* at }
-    ours=${ours%/}
+        start_apus serve serve --root "$root" --export-all "${@:--q}"
+    ours=$started
+    ours_pid=$started_pid
 }
 
 # shellcheck disable=SC2034 # $replay is for who sources this; $replay_in is held open
