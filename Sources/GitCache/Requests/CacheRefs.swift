@@ -22,25 +22,45 @@ struct CacheRefs: RefSource {
     func deciding(
         on wants: [ObjectID], _ names: [RefName], isPlain: Bool
     ) throws -> ShownRefs {
-        var granted = cache.grants.find(address.identity, credentials.identity)
-        let isKnown = granted.map { Set(wants).isSubset(of: $0.tips) } ?? false
-        if granted?.shown.refs == nil || !isKnown || !names.isEmpty {
+        let now = cache.grants.find(address.identity, credentials.identity)
+        if try names.isEmpty && now.map({ try covers($0, wants) }) ?? false {
+            // What it was shown lately is enough.
+        } else {
             _ = try ask([])
-            granted = cache.grants.find(address.identity, credentials.identity)
         }
-        guard let (shown, tips) = granted, let refs = shown.refs else {
-            throw CacheError(.cancelled, "what upstream showed is of no use any more")
-        }
+        guard let (shown, tips) = cache.grants.find(address.identity, credentials.identity),
+            let refs = shown.refs
+        else { throw CacheError(.cancelled, "what upstream showed is of no use any more") }
         let named = names.compactMap { name in refs.refs.first { $0.name == name }?.oid }
         let known = Set(tips)
         // The first clone is fed while its objects arrive: see send(_:to:).
         if !isPlain || !mirror.isEmpty {
             try mirror.ensure(
-                wants.filter(known.contains) + named, with: refs.refs.map(\.oid), shown: refs,
+                wants.filter(known.contains) + named, with: refs.usualTips, shown: refs,
                 from: shown.session, isGone: isGone)
         }
-        let objects = mirror.repository.objects
-        return Self.shown(refs, lately: try tips.filter { try objects.contains($0) })
+        return Self.shown(refs, lately: try here(tips))
+    }
+
+    /// Those that are here, in an order that is always the same.
+    private func here(_ tips: [ObjectID]) throws(StoreError) -> [ObjectID] {
+        var found: [ObjectID] = []
+        for tip in tips.sorted() where try mirror.repository.objects.contains(tip) {
+            found.append(tip)
+        }
+        return found
+    }
+
+    /// Whether what the client was shown lately gives it a right to all of these.
+    private func covers(
+        _ granted: (shown: ShownByUpstream, tips: [ObjectID]), _ wants: [ObjectID]
+    ) throws -> Bool {
+        guard let refs = granted.shown.refs else { return false }
+        let others = wants.filter(Set(wants).subtracting(granted.tips).contains)
+        if others.isEmpty { return true }
+        // Blobs that a partial clone lacks: to list all refs for each of these would be slow.
+        return try cache.engine.leads(
+            Self.shown(refs, lately: here(granted.tips)), to: others, in: mirror.repository)
     }
 
     private func ask(_ prefixes: [ByteString]) throws -> AdvertisedRefs {
@@ -64,6 +84,16 @@ struct CacheRefs: RefSource {
     }
 }
 
+extension AdvertisedRefs {
+    /// What most clones want. Other refs may be many, of changes that nobody has agreed to.
+    fileprivate var usualTips: [ObjectID] {
+        refs.filter { ref in
+            ref.name == .head || ref.name.bytes.hasPrefix("refs/heads/")
+                || ref.name.bytes.hasPrefix("refs/tags/")
+        }.map(\.oid)
+    }
+}
+
 extension CacheRefs: PackSource {
     /// The first pack of a mirror goes on to the client that it is fetched for as it comes.
     func send(_ pack: PackRequest, to receiver: PackReceiver) throws -> Bool {
@@ -75,7 +105,7 @@ extension CacheRefs: PackSource {
         }
         // Somebody else was faster.
         try mirror.ensure(
-            pack.wants, with: refs.refs.map(\.oid), shown: refs, from: shown.session,
+            pack.wants, with: refs.usualTips, shown: refs, from: shown.session,
             isGone: isGone)
         return false
     }

@@ -1,4 +1,4 @@
-internal import GitCore
+package import GitCore
 package import GitStore
 package import GitWire
 
@@ -20,6 +20,15 @@ package final class UploadPackEngine: Sendable {
     /// What a client may ask for.
     package func offer(_ repository: Repository) throws(StoreError) -> UploadPackOffer {
         try repositories.served(repository).uploadPack.offer(repository.format)
+    }
+
+    /// Whether all of these objects are there, and `refs` lead to them.
+    package func leads(
+        _ refs: ShownRefs, to oids: [ObjectID], in repository: Repository
+    ) throws(StoreError) -> Bool {
+        for oid in oids where try !repository.objects.contains(oid) { return false }
+        let reachable = try repositories.served(repository).reachable(from: refs.tips, shallow: [])
+        return try reachable.firstUnreached(oids, CancellationFlag()) == nil
     }
 
     /// Answers `info/refs`.
