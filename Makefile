@@ -7,7 +7,7 @@ STRICT = $(if $(CI),-Xswiftc -warnings-as-errors)
 FORMATTED = Sources Tests Examples Benchmarks Fuzz Package.swift
 SHELL_SCRIPTS = Scripts/*.sh Tests/Fixtures/*.sh .ci/run
 
-.PHONY: help bootstrap build demo test test-big test-kernels test-threads test-crash fuzz bench bench-engine bench-serve lint format install clean
+.PHONY: help bootstrap build demo test test-big test-kernels test-threads test-crash fuzz bench bench-cache bench-engine bench-serve lint format install clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -51,6 +51,9 @@ bench-engine: build ## Measure indexing, clones, reading, checkout beside git, w
 
 bench-serve: build ## Measure apus serve beside nginx and git http-backend, with a table (APUS_BENCH_REPOS)
 	@Scripts/bench-serve.sh
+
+bench-cache: build ## Measure apus cache beside the upstream itself, with a table (APUS_BENCH_REPOS)
+	@Scripts/bench-cache.sh
 
 lint: ## Check the format of the sources and the shell scripts
 	$(SWIFT) format lint --strict -r $(FORMATTED)
