@@ -7,7 +7,7 @@ import Testing
     /// between have any block.
     @Test(arguments: 0 ..< 32)
     func everyConditionOfAVectorCountsInEveryLane(_ number: Int) throws {
-        var generator = SystemRandomNumberGenerator()
+        var generator = SplitMix()
         let equations = try #require(HashingEquations(vector: number))
         let each = (0 ..< equations.count).map { UInt32(1) << UInt32($0) }
         for broken in [0] + each {
@@ -38,7 +38,7 @@ import Testing
     /// are broken: here is every set of them.
     @Test(arguments: 0 ..< 32)
     func everySetOfBrokenConditionsRefutesTheVector(_ number: Int) throws {
-        var generator = SystemRandomNumberGenerator()
+        var generator = SplitMix()
         let equations = try #require(HashingEquations(vector: number))
         let first = HashingEquations.bytes(equations.block(&generator))
         let turns = equations.turns.map { HashingBlocks.packed(HashingEquations.bytes($0)) }
@@ -77,7 +77,7 @@ import Testing
 
     @Test(arguments: 0 ..< 32)
     func triesTheOtherBlockOfTheDefinition(_ number: Int) {
-        var generator = SystemRandomNumberGenerator()
+        var generator = SplitMix()
         for _ in 0 ..< 20 {
             let words = HashingReference.expand(randomBytes(64, &generator)[...])
             let before = (0 ..< 5).map { _ in generator.next() as UInt32 }

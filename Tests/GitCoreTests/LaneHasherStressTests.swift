@@ -15,7 +15,7 @@ import Testing
 
     /// What contents are pieces of, with a published attack at its beginning.
     private static let bytes: [UInt8] = {
-        var generator = SystemRandomNumberGenerator()
+        var generator = SplitMix()
         return HashingCollisionTests.attacks[0] + randomBytes(largest, &generator)
     }()
     private static let largest = 5_000_000

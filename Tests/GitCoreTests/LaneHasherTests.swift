@@ -43,7 +43,7 @@ import Testing
     }
 
     @Test func givesTheIdsThatOneAtATimeGives() throws {
-        var generator = SystemRandomNumberGenerator()
+        var generator = SplitMix()
         var contents = (0 ... 700).map { randomBytes($0, &generator) }
         contents += (0 ..< 1_500).map { _ in
             randomBytes(Int.random(in: 0 ... 400, using: &generator), &generator)
@@ -75,7 +75,7 @@ import Testing
     /// between it and the end.
     @Test(arguments: [0, 5, 1_100])
     func noticesThePublishedCollisionsInEveryLane(_ following: Int) throws {
-        var generator = SystemRandomNumberGenerator()
+        var generator = SplitMix()
         for attack in HashingCollisionTests.attacks {
             let expected = HashingReference.sha1(attack)
             for kernel in hashingKernels {
@@ -116,7 +116,7 @@ import Testing
 
     /// The verdict is there long before the object's end, when many others have come and gone.
     @Test func noticesACollisionFarFromTheEndOfItsObject() throws {
-        var generator = SystemRandomNumberGenerator()
+        var generator = SplitMix()
         let attack = HashingCollisionTests.attacks[2] + randomBytes(2_000_000, &generator)
         let expected = sha1([attack[...]], kernel: UInt8(CSHA1_PORTABLE)).digest
         let others = Contents((0 ..< 3_000).map { randomBytes($0 % 300, &generator) })

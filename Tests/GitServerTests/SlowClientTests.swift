@@ -155,35 +155,49 @@ import Testing
         #expect(eventually { server.connections == 0 && server.activeRequests == 0 })
     }
 
-    /// Thousands of idle connections cost little, and hold nobody up.
+    /// Thousands of idle connections hold nobody up.
     @Test func answersBesideManyIdleConnections() async throws {
+        await #expect(processExitsWith: .success) {
+            _ = try SlowClientTests.bytesOfEachIdleConnection()
+        }
+    }
+
+    /// They cost little.
+    @Test func idleConnectionsTakeLittleMemory() async throws {
         let result = await #expect(
             processExitsWith: .success, observing: [\.standardOutputContent]
         ) {
-            var limit = rlimit()
-            getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-            limit.rlim_cur = min(limit.rlim_max, 10_000)
-            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-            let count = min(2_000, Int(limit.rlim_cur) / 2 - 100)
-            let server = try HTTPServer.test()
-            _ = try RawClient(server.port)
-            let before = residentKilobytes()
-            let idle = try (0 ..< count).map { _ in try RawClient(server.port) }
-            #expect(eventually { server.connections == count })
-            // A head that has begun has a buffer.
-            for client in idle { client.send("GET /a HTTP/1.1\r\n") }
-            let client = try RawClient(server.port)
-            client.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
-            #expect(try client.response().text == "GET /a ")
-            let each = (residentKilobytes() - before) * 1_024 / count
-            print("\(count) idle connections: \(each) bytes each")
+            let each = try SlowClientTests.bytesOfEachIdleConnection()
+            print("idle connections: \(each) bytes each")
             #expect(each < 64 << 10)
-            for client in idle {
-                client.send("Host: x\r\n\r\n")
-                #expect(try client.response().text == "GET /a ")
-            }
-            server.stop(grace: .zero)
         }
         print(String(decoding: result?.standardOutputContent ?? [], as: UTF8.self))
+    }
+
+    /// What each of many connections with the beginning of a request takes in memory; all of them, and one
+    /// more, are answered.
+    private static func bytesOfEachIdleConnection() throws -> Int {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        limit.rlim_cur = min(limit.rlim_max, 10_000)
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let count = min(2_000, Int(limit.rlim_cur) / 2 - 100)
+        let server = try HTTPServer.test()
+        defer { server.stop(grace: .zero) }
+        _ = try RawClient(server.port)
+        let before = residentKilobytes()
+        let idle = try (0 ..< count).map { _ in try RawClient(server.port) }
+        #expect(eventually { server.connections == count })
+        // A head that has begun has a buffer.
+        for client in idle { client.send("GET /a HTTP/1.1\r\n") }
+        let client = try RawClient(server.port)
+        client.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(try client.response().text == "GET /a ")
+        let each = (residentKilobytes() - before) * 1_024 / count
+        for client in idle {
+            client.send("Host: x\r\n\r\n")
+            #expect(try client.response().text == "GET /a ")
+        }
+        return each
     }
 }
