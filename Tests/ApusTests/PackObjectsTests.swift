@@ -64,6 +64,98 @@ import Testing
         }
     }
 
+    /// Sparse patterns, and a history in which the same blobs and trees are at many paths.
+    ///
+    /// Not here: `a**/b`, which git took for `a` and `**/b` up to 2.39.
+    private static let sparse = [
+        "", "*\n", "/*\n", "/\n", "!*\n", "/*\n!/*/\n", "/*\n!/*/\n/src/\n", "src/\n", "/src",
+        "src/**",
+        "**/one.c", "src/**/one.c", "*.c\n!one.c\n", "/copy/**\n", "\\#x\n", "#x\n", "\\!y", "!y",
+        "*\n!y", "z \n", "z\\ \n", "k\\*k", "d[1]", "d\\[1]", "[a-d]*/", "src/*.c", "/cop?/",
+        "copy/",
+        "*\n!/copy/\n", "*\n!src/\n", "src\r\n", "\u{feff}src", "/sr/",
+        "src/lib/\n!src/lib/one.c\n",
+        "*/lib", "//\n", "[\n", "src\\", "   \n", "copy\0x\n", "src/*\n!src/lib/\n",
+        "*.c\n!src/\nsrc/one.c",
+    ]
+    private static let sparseScript = """
+        set -e
+        git init -q .
+        add() {
+            mkdir -p src/lib/deep other
+            for name in one.c two.c '#x' '!y' 'z ' 'k*k' 'd[1]' README; do
+                echo "$1 $name" >"$name"
+                echo "$1 $name below" >"src/$name"
+                echo "$1 $name" >"src/lib/$name"
+                echo "$1 $name deep" >"src/lib/deep/$name"
+            done
+            rm -rf copy
+            cp -R src copy
+            echo "$1 one.c below" >other/renamed
+            git add -A
+            git commit -qm "$1"
+        }
+        add first
+        add second
+        git mv copy moved
+        git commit -qm third
+        git tag -a -m tag tagged
+        """
+
+    @Test func filtersBySparsePatternsAsGitDoes() throws {
+        let scratch = try TemporaryDirectory()
+        try run("/bin/bash", ["-c", Self.sparseScript], directory: scratch.path).required()
+        let repository = try PackRepository(path: scratch.path)
+        for (number, patterns) in Self.sparse.enumerated() {
+            let oid = try Git.attempt(
+                ["hash-object", "-w", "--stdin"], in: scratch.path, input: Array(patterns.utf8)
+            ).required().out.prefix { $0 != "\n" }
+            let filter = "--filter=sparse:oid=\(oid)"
+            try repository.compare(["--all", filter], [])
+            guard number % 5 == 2 else { continue }
+            try repository.compare([filter, "--thin"], ["%0", "^%2"])
+            try repository.compare([filter], ["%0^{tree}"])
+            for other in ["blob:none", "tree:2", "object:type=blob"] {
+                try repository.compare(
+                    ["--filter=combine:sparse:oid=\(oid)+\(other)"], ["%0", "^%1"])
+            }
+        }
+    }
+
+    @Test func takesSparsePatternsFromBlobsAlone() throws {
+        let scratch = try TemporaryDirectory()
+        try run("/bin/bash", ["-c", Self.sparseScript], directory: scratch.path).required()
+        let repository = try PackRepository(path: scratch.path)
+        for name in ["nothing", "HEAD:nothing", "", String(repeating: "1", count: 40)] {
+            let result = try Apus.run(
+                ["pack-objects", "--all", "--stdout", "-q", "--filter=sparse:oid=\(name)"],
+                in: scratch.path)
+            #expect(result.exit == .code(128), "\(name)")
+            #expect(
+                result.err == "fatal: unable to access sparse blob in '\(name)'\n", "\(name)")
+        }
+        try repository.compare(["--all", "--filter=sparse:oid=HEAD:src/one.c"], [])
+        for (name, words) in [
+            ("HEAD:src", "which is a tree"), ("HEAD:large", "more than 1048576 bytes"),
+            ("HEAD:many", "more than 16384"), ("HEAD:long", "longer than 4096 bytes"),
+        ] {
+            if name == "HEAD:large" {
+                _ = try scratch.write("large", [UInt8](repeating: 0x0a, count: 1 << 20 + 1))
+                _ = try scratch.write("many", (0 ... 1 << 14).flatMap { _ in [0x61, 0x0a] })
+                _ = try scratch.write("long", [UInt8](repeating: 0x61, count: 4_097))
+                try run(
+                    "/bin/sh", ["-c", "git add -A && git commit -qm large"],
+                    directory: scratch.path
+                ).required()
+            }
+            let result = try Apus.run(
+                ["pack-objects", "--all", "--stdout", "-q", "--filter=sparse:oid=\(name)"],
+                in: scratch.path)
+            #expect(result.exit == .code(128), "\(name)")
+            #expect(result.errorLines.count == 1 && result.err.contains(words), "\(result.err)")
+        }
+    }
+
     @Test func refusesRevisionsAsGitDoes() throws {
         let repository = try PackRepository("tiny")
         for line in [
@@ -245,12 +337,15 @@ private struct PackRepository {
         if copied {
             let folder = try TemporaryDirectory()
             try run("/bin/cp", ["-R", fixture, folder("r.git")]).required()
-            path = folder("r.git")
-            self.folder = folder
+            try self.init(path: folder("r.git"), folder)
         } else {
-            path = fixture
-            folder = nil
+            try self.init(path: fixture)
         }
+    }
+
+    init(path: String, _ folder: TemporaryDirectory? = nil) throws {
+        self.path = path
+        self.folder = folder
         commits = try Git.run(["rev-list", "--date-order", "--all"], in: path).out
             .split(separator: "\n").map(String.init)
         format = try Git.line(["rev-parse", "--show-object-format"], in: path)

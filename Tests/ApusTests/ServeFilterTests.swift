@@ -131,12 +131,68 @@ import Testing
         #expect(results[0].succeeded || results[0].exit == .code(128))
         // The oracle's server writes to the same standard error.
         let said = results[0].errorLines.filter { $0.hasPrefix("fatal: remote error: ") }
-        for line in said
-        where !rule.filter.hasPrefix("sparse") || line.hasSuffix("'sparse:oid' not supported") {
+        for line in said {
             #expect(results[1].err.contains(line.dropFirst("fatal: remote error: ".count)))
         }
-        #expect(results[0].succeeded == said.isEmpty || rule.filter.hasPrefix("sparse"))
+        #expect(results[0].succeeded == said.isEmpty)
         if results[1].succeeded { try pair.expectSameClients() }
+    }
+
+    private static let sparseScript = """
+        blob=$(printf '/*\\n!/*/\\n/folder1/\\n*3.txt\\n' | git hash-object -w --stdin)
+        tree=$( (git ls-tree main; printf '100644 blob %s\\tpatterns\\n' "$blob") | git mktree)
+        git update-ref refs/heads/main $(GIT_COMMITTER_DATE='1700000000 +0000' \
+            GIT_AUTHOR_DATE='1700000000 +0000' git commit-tree "$tree" -p main -m Patterns)
+        hidden=$(echo hidden | git hash-object -w --stdin)
+        tree=$( (git ls-tree main; printf '100644 blob %s\\thidden\\n' "$hidden") | git mktree)
+        git update-ref refs/hidden/one $(git commit-tree "$tree" -m Hidden)
+        git config uploadpack.hideRefs refs/hidden
+        """
+
+    @Test(
+        arguments: ["main:patterns", "HEAD:patterns", "OID", "main:folder1/file1.txt"], [2, 0])
+    func sparsePatterns(name: String, version: Int) throws {
+        let pair = try ServePair("history", version: version) { path in
+            try allowing()(path)
+            try run("/bin/bash", ["-ec", Self.sparseScript], directory: path).required()
+        }
+        let oid = try Git.line(["rev-parse", "main:patterns"], in: pair.repository(.apus))
+        let filter = "sparse:oid=\(name == "OID" ? oid : name)"
+        try pair.git(
+            ["clone", "--no-checkout", "--filter=\(filter)", "URL", "copy"], words: .verdicts)
+        try pair.expectSameClients()
+        try pair.git(
+            ["clone", "--bare", "--filter=combine:\(filter)+blob:limit=60", "URL", "both"],
+            words: .verdicts)
+        try pair.expectSameClients()
+    }
+
+    /// What a client may not have is to it as what is not there, whatever name it has.
+    @Test(arguments: [2, 0])
+    func sparsePatternsThatAreNotShown(version: Int) throws {
+        if Apus.isGit { return }
+        let pair = try ServePair("history", version: version) { path in
+            try allowing()(path)
+            try run("/bin/bash", ["-ec", Self.sparseScript], directory: path).required()
+        }
+        func hidden(_ name: String) throws -> String {
+            try Git.line(["rev-parse", name], in: pair.repository(.apus))
+        }
+        let commit = try hidden("refs/hidden/one")
+        for name in [
+            "refs/hidden/one:hidden", "refs/hidden/one:patterns", "hidden/one:patterns",
+            "\(commit):hidden", "\(commit):patterns", try hidden("refs/hidden/one:hidden"),
+            commit, "main:", "main:folder1", "main", "nothing", "main:nothing", ":patterns",
+            String(repeating: "1", count: 40), "main@{1}:patterns",
+        ] {
+            let result = try locally(pair, version, "sparse:oid=\(name)")[0]
+            #expect(result.exit == .code(128), "\(name)")
+            #expect(
+                result.err.contains("unable to access sparse blob in '\(name)'"),
+                "\(name): \(result.err)")
+        }
+        // It lives.
+        try pair.git(["clone", "URL", "other"])
     }
 
     @Test(arguments: [

@@ -21,6 +21,32 @@ import Testing
         }
     }
 
+    @Test func matchesPieceByPieceAsAtOnce() throws {
+        let texts = ["", "a", "ab", "a/b", "ab/c/b", "abc", "a/b/c", "c/b", "abb/x/b", "aB/c"]
+        for text in [
+            "", "a", "ab", "a*", "a*b", "*", "**", "**/b", "a/**", "a/**/b", "ab/?/b", "[!a]*",
+            "a\\b",
+            "ab*/c", "*/*",
+        ] {
+            for options: WildPattern.Options in [[], .ignoringCase, .crossingSlashes] {
+                let pattern = WildPattern(ByteString(text), options)
+                for other in texts {
+                    let bytes = Array(other.utf8)
+                    for middle in 0 ... bytes.count {
+                        var progress = try #require(pattern.start)
+                        let isMatched =
+                            pattern.advance(&progress, over: Array(bytes[..<middle]).span)
+                            && pattern.advance(&progress, over: Array(bytes[middle...]).span)
+                            && pattern.isMatched(progress)
+                        #expect(
+                            isMatched == pattern.matches(ByteString(other)), "\(text) \(other)")
+                    }
+                }
+            }
+        }
+        #expect(WildPattern("[a").start == nil)
+    }
+
     @Test func eitherCaseMatchesWhereAsked() {
         for pattern: ByteString in ["aB*", "Ab[c-D]", "A\\b?", "ab[A-Z]", "ab[[:upper:]]", "abc"] {
             #expect(WildPattern(pattern, .ignoringCase).matches("ABC"))

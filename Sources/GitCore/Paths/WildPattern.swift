@@ -74,14 +74,27 @@ package struct WildPattern: Sendable {
         return run(tokens, text.extracting(prefix.count ..< text.count))
     }
 
-    /// `states[i]`: the text so far can have been matched by the first `i` tokens.
     private func run(_ tokens: [Token], _ text: Span<UInt8>) -> Bool {
+        var states = Self.firstStates(tokens)
+        return Self.advance(tokens, &states, over: text, options) && states[tokens.count]
+    }
+
+    /// `states[i]`: the text so far can have been matched by the first `i` tokens.
+    private static func firstStates(_ tokens: [Token]) -> [Bool] {
         var states = [Bool](repeating: false, count: tokens.count + 1)
         states[0] = true
-        Self.passOverEmpty(tokens, &states)
+        passOverEmpty(tokens, &states)
+        return states
+    }
+
+    /// False where no text that begins so is matched.
+    private static func advance(
+        _ tokens: [Token], _ states: inout [Bool], over text: Span<UInt8>,
+        _ options: Options
+    ) -> Bool {
         var next = states
         for position in text.indices {
-            let byte = Self.fold(text[position], options)
+            let byte = fold(text[position], options)
             var isAlive = false
             for index in next.indices { next[index] = false }
             for index in tokens.indices where states[index] {
@@ -94,10 +107,10 @@ package struct WildPattern: Sendable {
                 isAlive = true
             }
             guard isAlive else { return false }
-            Self.passOverEmpty(tokens, &next)
+            passOverEmpty(tokens, &next)
             swap(&states, &next)
         }
-        return states[tokens.count]
+        return true
     }
 
     /// Adds the states that are reached without a byte of the text. They only lead forwards.
@@ -111,6 +124,37 @@ package struct WildPattern: Sendable {
             case .byte, .set: break
             }
         }
+    }
+
+    // MARK: Matching piece by piece
+
+    /// How far a text whose beginning is known has got.
+    package struct Progress: Hashable, Sendable {
+        /// Bytes of the pattern's prefix that were there.
+        fileprivate var literal = 0
+        fileprivate var states: [Bool]
+
+        /// Of memory.
+        package var byteCount: Int { MemoryLayout<Self>.stride + states.count }
+    }
+
+    /// Before any text; nil for a malformed pattern.
+    package var start: Progress? { tokens.map { Progress(states: Self.firstStates($0)) } }
+
+    /// Goes on; false where the pattern matches no text that begins so.
+    package func advance(_ progress: inout Progress, over text: Span<UInt8>) -> Bool {
+        guard let tokens else { return false }
+        let literal = min(prefix.count - progress.literal, text.count)
+        for index in 0 ..< literal
+        where Self.fold(text[index], options) != prefix[progress.literal + index] { return false }
+        progress.literal += literal
+        return Self.advance(
+            tokens, &progress.states, over: text.extracting(literal ..< text.count), options)
+    }
+
+    /// Whether the text is matched if it ends here.
+    package func isMatched(_ progress: Progress) -> Bool {
+        progress.literal == prefix.count && progress.states.last == true
     }
 
     // MARK: Reading a pattern

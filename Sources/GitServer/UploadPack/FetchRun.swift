@@ -12,6 +12,7 @@ struct FetchRun {
     private var writer: FetchResponseWriter
     private var wants: [ObjectID]
     private var namedWants: [(name: RefName, oid: ObjectID)] = []
+    private var filter = ObjectFilter()
     private var boundary: ShallowBoundary?
     /// What the refs that are shown lead to.
     private let reachable: ReachableObjects
@@ -52,7 +53,10 @@ struct FetchRun {
     private mutating func answer() throws {
         try addNamedWants()
         try checkWants()
-        if let filter = request.filter { try service.settings.filters.check(filter) }
+        if let text = request.filter {
+            try service.settings.filters.check(text)
+            filter = try parse(filter: text)
+        }
         if request.isV2 { try runV2() } else { try runV0() }
         try output.send(writer.takeBytes())
     }
@@ -88,6 +92,13 @@ struct FetchRun {
                 .firstUnreached(others, cancellation)
         }
         if let refused { throw Refusal("upload-pack: not our ref \(refused)") }
+    }
+
+    private func parse(filter text: ByteString) throws(StoreError) -> ObjectFilter {
+        let blobs = SparseBlobs(
+            repository: repository, refs: refs,
+            reachable: service.settings.allowsAny ? nil : reachable, cancellation: cancellation)
+        return try ObjectFilter(parsing: text, patterns: blobs.patterns)
     }
 
     // MARK: Version 2
@@ -192,7 +203,7 @@ struct FetchRun {
             pack.wants += boundary.revealed
             pack.haves += boundary.unshallow
         }
-        if let filter = request.filter { pack.filter = try ObjectFilter(parsing: filter) }
+        pack.filter = filter
         pack.isThin = request.thinPack && !negotiation.common.isEmpty
         pack.looksThroughHaves = pack.isThin && !pack.shallow.isEmpty
         pack.usesOffsetDeltas = request.ofsDelta

@@ -5,7 +5,7 @@
 //     tree:<depth>                   trees and blobs less than so many levels below a commit
 //     object:type=<kind>             objects of one kind
 //     combine:<filter>+<filter>...   what all of them let through; each percent-encoded
-//     sparse:oid=<blob>              not done here
+//     sparse:oid=<blob>              blobs that a sparse checkout by the blob's patterns holds
 
 public import GitCore
 
@@ -18,18 +18,39 @@ public struct ObjectFilter: Sendable, Hashable {
     /// All other kinds are left out.
     public private(set) var kinds: Set<ObjectKind> = Set(ObjectKind.allCases)
 
+    /// Blobs at no path that all of these hold are left out.
+    public private(set) var sparse: [SparsePatterns] = []
+
     /// Leaves nothing out.
     public init() {}
 
-    /// - Throws: ``StoreError/Code/invalid`` with Git's message; ``StoreError/Code/unsupported``.
-    public init(parsing text: ByteString) throws(StoreError) {
-        try apply(text, nesting: 0)
+    /// Finds the patterns that `sparse:oid=` names.
+    public typealias SparseLookup = (ByteString) throws(StoreError) -> SparsePatterns
+
+    /// - Parameter patterns: finds patterns by what stands behind `sparse:oid=`; called for as many as
+    ///   ``mostSparse`` of them. Without it there are none.
+    /// - Throws: ``StoreError/Code/invalid`` with Git's message; ``StoreError/Code/limit``; what `patterns`
+    ///   throws.
+    public init(
+        parsing text: ByteString, patterns: SparseLookup = Self.noPatterns
+    ) throws(StoreError) {
+        try apply(text, patterns, nesting: 0)
+    }
+
+    /// Patterns that one filter may name.
+    public static let mostSparse = 4
+
+    /// The lookup of who knows no repository.
+    public static func noPatterns(_ name: ByteString) throws(StoreError) -> SparsePatterns {
+        throw SparsePatterns.inaccessible(name)
     }
 
     /// Filters that may stand one in another.
     private static let deepest = 16
 
-    private mutating func apply(_ text: ByteString, nesting: Int) throws(StoreError) {
+    private mutating func apply(
+        _ text: ByteString, _ patterns: SparseLookup, nesting: Int
+    ) throws(StoreError) {
         func value(_ prefix: ByteString) -> ByteString? {
             text.hasPrefix(prefix) ? text.dropFirst(prefix.count) : nil
         }
@@ -50,16 +71,21 @@ public struct ObjectFilter: Sendable, Hashable {
             kinds.formIntersection([kind])
         } else if value("sparse:path=") != nil {
             throw StoreError(.invalid, "sparse:path filters support has been dropped")
-        } else if value("sparse:oid=") != nil {
-            throw StoreError(.unsupported, "filter '\(text)' is not supported")
+        } else if let name = value("sparse:oid=") {
+            guard sparse.count < Self.mostSparse else {
+                throw StoreError(.invalid, "more than \(Self.mostSparse) sparse filters in one")
+            }
+            sparse.append(try patterns(name))
         } else if let parts = value("combine:") {
-            try applyAll(parts, nesting + 1)
+            try applyAll(parts, patterns, nesting + 1)
         } else {
             throw StoreError(.invalid, "invalid filter-spec '\(text)'")
         }
     }
 
-    private mutating func applyAll(_ parts: ByteString, _ nesting: Int) throws(StoreError) {
+    private mutating func applyAll(
+        _ parts: ByteString, _ patterns: SparseLookup, _ nesting: Int
+    ) throws(StoreError) {
         guard !parts.isEmpty else {
             throw StoreError(.invalid, "expected something after combine:")
         }
@@ -73,7 +99,7 @@ public struct ObjectFilter: Sendable, Hashable {
             list[list.count - 1] = list[list.count - 1] + "+"
         }
         for part in list {
-            try apply(try Self.decoded(part), nesting: nesting)
+            try apply(try Self.decoded(part), patterns, nesting: nesting)
         }
     }
 

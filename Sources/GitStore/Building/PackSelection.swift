@@ -261,11 +261,14 @@ final class PackSelection {
     private func includeTrees(of records: [Int]) throws(StoreError) {
         links.begin(round: Self.including)
         let filter = request.filter
+        let walk = SparseWalk(self)
         let isWanted = filter.depth > 0 && !filter.kinds.isDisjoint(with: [.tree, .blob])
         if isWanted {
             let roots = records.map { commits.history.records[$0].tree }
                 .filter { !objects.has(.uninteresting, $0) }
-            if filter.depth == .max {
+            if !filter.sparse.isEmpty {
+                for root in roots { try walk.include(root: root) }
+            } else if filter.depth == .max {
                 try includeAll(under: roots)
             } else {
                 for root in roots { try includeSome(under: root, at: 0) }
@@ -273,7 +276,9 @@ final class PackSelection {
         }
         for tree in givenTrees where !objects.has(.uninteresting, tree) {
             choose(tree)
-            if filter.depth == .max {
+            if !filter.sparse.isEmpty {
+                try walk.include(given: tree)
+            } else if filter.depth == .max {
                 try includeAll(under: [tree])
             } else {
                 try includeChildren(of: tree, at: 0)

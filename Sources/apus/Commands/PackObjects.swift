@@ -31,12 +31,7 @@ struct PackObjects: Command {
         .toggle("--[no-]sparse", \.sparse, "accepted for compatibility: all trees are looked at"),
         .number("--compression <n>", \.compression, "pack compression level"),
         .action("--[no-]filter <args>", "object filtering") { command, setting in
-            command.request.filter =
-                if case .value(let text) = setting {
-                    try ObjectFilter(parsing: text)
-                } else {
-                    ObjectFilter()
-                }
+            command.filter = if case .value(let text) = setting { text } else { nil }
         },
     ]
 
@@ -54,6 +49,7 @@ struct PackObjects: Command {
     private var includesTags = false
     private var isShallow = false
     private var usesBitmaps: Bool?
+    private var filter: ByteString?
     private var sparse: Bool?
     private var request = Self.standardRequest
 
@@ -96,6 +92,7 @@ struct PackObjects: Command {
         }
         if level >= 0 { request.compressionLevel = Int32(level) }
         request.usesBitmaps = try usesBitmaps ?? config.bool("pack.usebitmaps") ?? true
+        if let filter { request.filter = try parse(filter, workspace) }
         request.shallow = try workspace.repository.shallowCommits()
         request.looksThroughHaves = isShallow && request.isThin
         try readRevisions(workspace, &request)
@@ -105,6 +102,19 @@ struct PackObjects: Command {
                 .compactMap { $0.peeled == nil ? nil : $0.oid }
         }
         return request
+    }
+
+    private func parse(
+        _ filter: ByteString, _ workspace: Workspace
+    ) throws(StoreError) -> ObjectFilter {
+        try ObjectFilter(parsing: filter) { name throws(StoreError) in
+            guard let oid = try? workspace.repository.resolve(revision: name).oid,
+                try workspace.objects.contains(oid)
+            else {
+                throw SparsePatterns.inaccessible(name)
+            }
+            return try SparsePatterns(blob: oid, in: workspace.objects)
+        }
     }
 
     /// The lines of standard input, up to an empty one.
