@@ -30,9 +30,22 @@ public final class ApusServer: Sendable {
         wait $server
         """#
 
-    public init(
+    public convenience init(
         root: String, _ options: [String] = [], environment: [String: String] = [:]
     ) throws {
+        try self.init(
+            ["serve", "--root", root, "--export-all", "--enable-push"] + options, environment)
+    }
+
+    /// `apus cache` in front of upstreams, each as `--upstream` takes it: it is known by ``http`` too.
+    public static func cache(
+        _ upstreams: [String], store: String, _ options: [String] = []
+    ) throws -> ApusServer {
+        try ApusServer(
+            ["cache", "--store", store] + upstreams.flatMap { ["--upstream", $0] } + options, [:])
+    }
+
+    private init(_ arguments: [String], _ environment: [String: String]) throws {
         let (stdin, keep) = try GitHTTPServer.pipe()
         lifeline = keep
         log = try Descriptor.unnamedFile()
@@ -45,20 +58,20 @@ public final class ApusServer: Sendable {
         process = try ChildProcess(
             "/bin/sh",
             [
-                "-c", Self.keeper, "sh", Apus.path, "serve", "--root", root, "--export-all",
-                "--enable-push", "--listen", "127.0.0.1:0",
-            ] + options,
+                "-c", Self.keeper, "sh", Apus.path,
+            ] + arguments + ["--listen", "127.0.0.1:0"],
             environment: own, inputDescriptor: stdin.number, outputDescriptor: log.number)
         let said = try Self.wait(for: process)
         guard let id = said.firstMatch(of: /process=([0-9]+)/).flatMap({ Int32($0.1) }),
             let http = said.firstMatch(of: /at (http:\/\/127\.0\.0\.1:[0-9]+)\//)?.1
-        else { throw TestFailure("apus serve did not start: \(said)") }
+        else { throw TestFailure("apus \(arguments[0]) did not start: \(said)") }
         self.id = id
         self.http = String(http)
     }
 
     deinit {
-        process.send(SIGTERM)
+        // The shell hears of it once nothing of its own is left.
+        process.send(SIGTERM, group: true)
         kill(id, SIGKILL)
         _ = try? process.wait(timeout: .seconds(10))
     }
@@ -68,12 +81,17 @@ public final class ApusServer: Sendable {
         let start = ContinuousClock.now
         while ContinuousClock.now - start < .seconds(30) {
             let said = try process.errorsSoFar()
-            if said.contains("serving '"), said.hasSuffix("/\n") { return said }
+            if said.contains("serving '") || said.contains("caching "), said.hasSuffix("/\n") {
+                return said
+            }
             if said.contains("fatal:") { return said }
             usleep(5_000)
         }
         return try process.errorsSoFar()
     }
+
+    /// Where it listens.
+    public var port: UInt16 { http.split(separator: ":").last.flatMap { UInt16($0) } ?? 0 }
 
     public func url(_ repository: String) -> String { "\(http)/\(repository).git" }
 

@@ -48,7 +48,7 @@ public struct UpstreamHost: Sendable {
     /// The URL of what is at `path` there.
     func url(of path: [ByteString]) throws(ClientError) -> GitURL {
         let text = path.map(\.percentEncoded).reduce("") { $0 / $1 }
-        return try base.appending(text)
+        return try base.appending(base.path.hasSuffix("/") ? text : "/" + text)
     }
 }
 

@@ -106,13 +106,13 @@ public struct GitURL: Hashable, Sendable {
     }
 
     /// Who answers at this URL. What is meant for one origin is never sent to another.
-    struct Origin: Hashable {
+    package struct Origin: Hashable {
         let scheme: Scheme
         let host: ByteString
         let port: UInt16?
     }
 
-    var origin: Origin { Origin(scheme: scheme, host: host, port: effectivePort) }
+    package var origin: Origin { Origin(scheme: scheme, host: host, port: effectivePort) }
 
     /// `host` or `host:port`, an IPv6 address in brackets, as in a URL.
     var authority: ByteString {
@@ -122,7 +122,7 @@ public struct GitURL: Hashable, Sendable {
     }
 
     /// The URL that the connection is made with; http and https only. No user, no password.
-    var connectionText: ByteString {
+    package var connectionText: ByteString {
         let scheme: ByteString = scheme == .https ? "https://" : "http://"
         let resource = query.map { path + "?" + $0 } ?? path
         return scheme + authority + resource

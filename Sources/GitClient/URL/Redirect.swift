@@ -1,10 +1,10 @@
-import GitCore
+package import GitCore
 
 extension GitURL {
     /// Where the value of a `Location` header leads from here (RFC 3986, section 5.2), by the same
     /// parser as every other URL. A fragment is dropped, and a user and password with it: what a
     /// server puts there is no credential of ours.
-    func resolving(location: ByteString) throws(ClientError) -> GitURL {
+    package func resolving(location: ByteString) throws(ClientError) -> GitURL {
         let reference = location.bytes.prefix { $0 != UInt8(ascii: "#") }
         let scheme: ByteString = scheme == .https ? "https:" : "http:"
         let origin = scheme + "//" + authority
