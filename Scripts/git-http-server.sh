@@ -7,12 +7,16 @@
 # its standard input is closed, then ends what it started and removes its files. Without ROOT it
 # serves an empty folder of its own, which goes away with it.
 #
+# PASSWORDS/WHO has the lines of those who may see /only/WHO/, and may be changed. Where a user is known,
+# refs/heads/not-for-USER is hidden from that user.
+#
 # Under both URLs, for a repository ROOT/NAME.git:
 #   /git/NAME.git        as git http-backend serves it, every protocol version
 #   /git/@LABEL/...      the same; LABEL only tells requests apart in the log
 #   /old/NAME.git        a server that knows no Git-Protocol header: version 0 only
 #   /gzip/NAME.git       answers compressed
 #   /auth/NAME.git       HTTP Basic: user "ada", password "l0vel@ce"
+#   /only/WHO/NAME.git   HTTP Basic: WHO is "ada", "grace" (password "h0pper@c0b0l"), or "both"
 #   /slow/NAME.git       answers at 64 KiB a second
 #   /dumb/NAME.git       plain files, for the dumb protocol
 #   /moved/NAME.git      302 to /git/, with the query kept
@@ -55,7 +59,10 @@ trap 'exit 0' TERM INT HUP
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
     -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
     -keyout "$state/key.pem" -out "$state/cert.pem" 2>/dev/null || die "openssl made no certificate"
-printf 'ada:%s\n' "$(openssl passwd -apr1 -salt apus 'l0vel@ce')" >"$state/passwords"
+mkdir "$state/passwords"
+printf 'ada:%s\n' "$(openssl passwd -apr1 -salt apus 'l0vel@ce')" >"$state/passwords/ada"
+printf 'grace:%s\n' "$(openssl passwd -apr1 -salt apus 'h0pper@c0b0l')" >"$state/passwords/grace"
+cat "$state/passwords/ada" "$state/passwords/grace" >"$state/passwords/both"
 
 # What every CGI location passes on. $1: further lines.
 cgi() {
@@ -64,11 +71,13 @@ cgi() {
             fastcgi_param GIT_PROJECT_ROOT "$root";
             fastcgi_param GIT_HTTP_EXPORT_ALL 1;
             fastcgi_param GIT_CONFIG_NOSYSTEM 1;
-            fastcgi_param GIT_CONFIG_COUNT 2;
+            fastcgi_param GIT_CONFIG_COUNT 3;
             fastcgi_param GIT_CONFIG_KEY_0 safe.directory;
             fastcgi_param GIT_CONFIG_VALUE_0 "*";
             fastcgi_param GIT_CONFIG_KEY_1 uploadpack.allowFilter;
             fastcgi_param GIT_CONFIG_VALUE_1 true;
+            fastcgi_param GIT_CONFIG_KEY_2 uploadpack.hideRefs;
+            fastcgi_param GIT_CONFIG_VALUE_2 "refs/heads/not-for-\$remote_user";
             fastcgi_param HOME "$state/home";
             fastcgi_param PATH "$PATH";
             fastcgi_param PATH_INFO /\$repository;
@@ -101,7 +110,7 @@ http {
     default_type application/octet-stream;
     log_format requests '\$request_method \$status \$request_uri protocol="\$http_git_protocol" '
         'connection=\$connection agent="\$http_user_agent" accepts="\$http_accept_encoding" '
-        'encoding="\$sent_http_content_encoding" user="\$remote_user" http=\$server_protocol';
+        'encoding="\$sent_http_content_encoding" user="\$remote_user" http=\$server_protocol bytes=\$body_bytes_sent';
     access_log "$state/requests.log" requests;
     client_body_temp_path "$state/tmp/body";
     proxy_temp_path "$state/tmp/proxy";
@@ -135,7 +144,12 @@ $(cgi "$plain $versions")
         }
         location ~ ^/auth/(?:@[^/]+/)?(?<repository>.+)\$ {
             auth_basic "Apus tests";
-            auth_basic_user_file "$state/passwords";
+            auth_basic_user_file "$state/passwords/ada";
+$(cgi "$plain $versions")
+        }
+        location ~ ^/only/(?<who>[a-z0-9-]+)/(?<repository>.+)\$ {
+            auth_basic "Apus tests";
+            auth_basic_user_file "$state/passwords/\$who";
 $(cgi "$plain $versions")
         }
         location ~ ^/slow/(?<repository>.+)\$ {
@@ -196,7 +210,7 @@ start_nginx() {
         if is_ours "$http"; then
             printf '%s=%s\n' root "$root" http "http://127.0.0.1:$http" \
                 https "https://127.0.0.1:$https" certificate "$state/cert.pem" \
-                requests "$state/requests.log"
+                requests "$state/requests.log" passwords "$state/passwords"
             return 0
         fi
         kill -0 "$nginx_pid" 2>/dev/null || break # a port was taken: the caller tries others

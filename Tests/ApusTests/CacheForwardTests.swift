@@ -20,8 +20,8 @@ struct CachedUpstream {
     ) throws {
         upstream = try FakeUpstream(handler)
         scratch = try TemporaryDirectory()
-        cache = try ApusServer.cache(
-            ["up=" + upstream.url + path] + others, store: scratch("store"))
+        cache = try ApusServer(
+            cacheIn: scratch("store"), of: ["up=" + upstream.url + path] + others)
     }
 
     /// The answer to a request on a connection of its own.
@@ -196,7 +196,7 @@ extension String {
 
     @Test func anUpstreamThatIsNotThereIsABadGateway() throws {
         let scratch = try TemporaryDirectory()
-        let cache = try ApusServer.cache(["up=http://127.0.0.1:9/"], store: scratch("s"))
+        let cache = try ApusServer(cacheIn: scratch("s"), of: ["up=http://127.0.0.1:9/"])
         let request =
             "GET /up/x?private_token=secret HTTP/1.1\r\nHost: c\r\nConnection: close\r\n\r\n"
         let answer = String(

@@ -9,7 +9,7 @@ final class CachedPush: Upstream {
     init() throws {
         let server = try GitHTTPServer.shared()
         let scratch = try TemporaryDirectory()
-        cache = try ApusServer.cache(["forge=\(server.http)"], store: scratch("store"))
+        cache = try ApusServer(cacheIn: scratch("store"), of: ["forge=\(server.http)"])
         store = scratch
         try super.init()
         try git("config", "http.receivepack", "true")

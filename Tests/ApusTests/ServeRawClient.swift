@@ -4,6 +4,8 @@ import TestSupport
 struct RawClient {
     struct Answer: CustomStringConvertible {
         let status: Int
+        /// The status line and the headers.
+        let head: String
         let body: [UInt8]
         var text: String { printable(body) }
         var description: String { "\(status): \(text.prefix(300))" }
@@ -33,6 +35,17 @@ struct RawClient {
     private let port: UInt16
     private let path: String
     private let repository: String
+    /// Sent with every request.
+    private let headers: [String]
+
+    /// For a repository at `url`, which is on this machine.
+    init(url: String, headers: [String] = []) {
+        let parts = url.dropFirst("http://127.0.0.1:".count).split(separator: "/", maxSplits: 1)
+        port = parts.first.flatMap { UInt16($0) } ?? 0
+        path = "/" + (parts.last ?? "")
+        repository = ""
+        self.headers = headers
+    }
 
     init(_ pair: ServePair, _ side: ServePair.Side = .apus) throws {
         let parts = try pair.url(side).dropFirst("http://127.0.0.1:".count)
@@ -40,6 +53,7 @@ struct RawClient {
         port = parts.first.flatMap { UInt16($0) } ?? 0
         path = "/" + (parts.last ?? "")
         repository = pair.repository(side)
+        headers = []
     }
 
     /// What the branch main holds.
@@ -97,7 +111,7 @@ struct RawClient {
     private func ask(
         _ line: String, _ headers: [String], _ body: [UInt8], _ version: Int
     ) throws -> Answer {
-        var lines = [line + " HTTP/1.0", "Host: 127.0.0.1"] + headers
+        var lines = [line + " HTTP/1.0", "Host: 127.0.0.1"] + self.headers + headers
         if version > 0 { lines.append("Git-Protocol: version=\(version)") }
         let request = Array((lines + ["", ""]).joined(separator: "\r\n").utf8) + body
         let answer = try exchange(port: port, sending: request)
@@ -105,6 +119,8 @@ struct RawClient {
         guard let start = answer.firstRange(of: end)?.upperBound,
             let status = Int(String(decoding: answer.prefix(12).suffix(3), as: UTF8.self))
         else { throw TestFailure("no answer: \(printable(answer.prefix(100)))") }
-        return Answer(status: status, body: Array(answer[start...]))
+        return Answer(
+            status: status, head: String(decoding: answer[..<start], as: UTF8.self),
+            body: Array(answer[start...]))
     }
 }

@@ -4,8 +4,8 @@
     import Darwin
 #endif
 
-/// `apus serve` on loopback: everything under a folder may be fetched by everybody, and pushed to. It
-/// ends when the last reference goes, or with this process however that ends: a shell around it waits
+/// `apus serve` on loopback, where everything under a folder may be fetched by everybody, and pushed to;
+/// or `apus cache`. It ends when the last reference goes, or with this process however that ends: a shell around it waits
 /// on a pipe that only this process holds open.
 public final class ApusServer: Sendable {
     /// `http://127.0.0.1:PORT`.
@@ -37,11 +37,11 @@ public final class ApusServer: Sendable {
             ["serve", "--root", root, "--export-all", "--enable-push"] + options, environment)
     }
 
-    /// `apus cache` in front of upstreams, each as `--upstream` takes it: it is known by ``http`` too.
-    public static func cache(
-        _ upstreams: [String], store: String, _ options: [String] = []
-    ) throws -> ApusServer {
-        try ApusServer(
+    /// A cache that keeps what it has in `store`, in front of upstreams (`NAME=URL`).
+    public convenience init(
+        cacheIn store: String, of upstreams: [String], _ options: [String] = []
+    ) throws {
+        try self.init(
             ["cache", "--store", store] + upstreams.flatMap { ["--upstream", $0] } + options, [:])
     }
 
@@ -74,6 +74,20 @@ public final class ApusServer: Sendable {
         process.send(SIGTERM, group: true)
         kill(id, SIGKILL)
         _ = try? process.wait(timeout: .seconds(10))
+    }
+
+    /// Has it end before its time, and waits until it has. The shell around it does not ask how, so that
+    /// its number is not another's before this is gone.
+    public func end(by signal: Int32 = 9) throws {
+        kill(id, signal)
+        let start = ContinuousClock.now
+        while ContinuousClock.now - start < .seconds(30) {
+            let status = String(decoding: readFile("/proc/\(id)/stat") ?? [], as: UTF8.self)
+            let fields = status.drop { $0 != ")" }.dropFirst(2)
+            if fields.isEmpty || fields.first == "Z" { return }
+            usleep(1_000)
+        }
+        throw TestFailure("apus did not end: \(try errorsSoFar())")
     }
 
     /// Up to the line that says where it listens.

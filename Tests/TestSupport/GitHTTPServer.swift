@@ -16,6 +16,8 @@ public final class GitHTTPServer: Sendable {
     public let https: String
     /// That certificate's file.
     public let certificate: String
+    /// The folder with a file of logins for each name under `/only/`.
+    public let passwords: String
     private let requestLog: String
     private let process: ChildProcess
     private let lifeline: Descriptor
@@ -40,6 +42,7 @@ public final class GitHTTPServer: Sendable {
         http = try fact("http")
         https = try fact("https")
         certificate = try fact("certificate")
+        passwords = try fact("passwords")
         requestLog = try fact("requests")
     }
 
