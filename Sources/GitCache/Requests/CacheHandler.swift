@@ -78,7 +78,7 @@ final class CacheHandler: HTTPHandler {
 
     private func advertise(_ address: RepositoryAddress, _ exchange: HTTPExchange) throws {
         exchange.note("service", "upload-pack")
-        try passingOn {
+        try UpstreamFailure.passingOn {
             let credentials = credentials(exchange)
             let session = try core.open(
                 address, credentials, isGone: { exchange.isCancelled })
@@ -91,7 +91,7 @@ final class CacheHandler: HTTPHandler {
     private func fetch(_ address: RepositoryAddress, _ exchange: HTTPExchange) throws {
         exchange.note("service", "upload-pack")
         let body = try RequestBody(exchange, maximum: Self.largestBody).all()
-        try passingOn {
+        try UpstreamFailure.passingOn {
             let credentials = credentials(exchange)
             let session = try core.session(
                 address, credentials, isGone: { exchange.isCancelled })
@@ -114,16 +114,5 @@ final class CacheHandler: HTTPHandler {
         return CacheRefs(
             cache: core, address: address, credentials: credentials, mirror: mirror,
             isGone: { exchange.isCancelled })
-    }
-
-    /// A failure of upstream's becomes the client's.
-    private func passingOn(_ body: () throws -> Void) throws {
-        do { try body() } catch let failure as UpstreamFailure {
-            var response = GitServer.HTTPResponse(failure.status, text: failure.message).uncached
-            for (name, value) in failure.headers {
-                response.headers.append((name, value.printable))
-            }
-            throw StatusRefusal(response, reason: failure.message)
-        }
     }
 }

@@ -35,9 +35,11 @@ struct CacheRefs: RefSource {
         let known = Set(tips)
         // The first clone is fed while its objects arrive: see send(_:to:).
         if !isPlain || !mirror.isEmpty {
-            try mirror.ensure(
-                wants.filter(known.contains) + named, with: refs.usualTips, shown: refs,
-                from: shown.session, isGone: isGone)
+            try UpstreamFailure.passingOn {
+                try mirror.ensure(
+                    wants.filter(known.contains) + named, with: refs.usualTips, shown: refs,
+                    from: shown.session, isGone: isGone)
+            }
         }
         return Self.shown(refs, lately: try here(tips))
     }
@@ -64,7 +66,9 @@ struct CacheRefs: RefSource {
     }
 
     private func ask(_ prefixes: [ByteString]) throws -> AdvertisedRefs {
-        try cache.refs(address, credentials, prefixes, isGone: isGone)
+        try UpstreamFailure.passingOn {
+            try cache.refs(address, credentials, prefixes, isGone: isGone)
+        }
     }
 
     private static func shown(_ refs: AdvertisedRefs, lately: [ObjectID]) -> ShownRefs {
