@@ -60,7 +60,7 @@ final class Mirror: Sendable {
             let turn = turn()
             if turn.isMine {
                 begin(turn) { [self] in
-                    try await fetch(wants + tips, FetchOptions(), shown, session)
+                    try await fetch(wants, with: tips, shown, session)
                 }
             }
             try wait(turn, isGone)
@@ -128,6 +128,20 @@ final class Mirror: Sendable {
     }
 
     // MARK: Fetching
+
+    /// What is fetched beside the wants may be gone from upstream since it was shown: that is no reason
+    /// not to have them.
+    private func fetch(
+        _ wants: [ObjectID], with tips: [ObjectID], _ shown: AdvertisedRefs, _ session: UploadPack
+    ) async throws {
+        do {
+            try await fetch(wants + tips, FetchOptions(), shown, session)
+        } catch let failure as UpstreamFailure {
+            let isMore = !Set(tips).isSubset(of: wants)
+            guard isMore, failure.status == 502 else { throw failure }
+            try await fetch(wants, FetchOptions(), shown, session)
+        }
+    }
 
     private func fetch(
         _ wants: [ObjectID], _ options: FetchOptions, _ shown: AdvertisedRefs,
