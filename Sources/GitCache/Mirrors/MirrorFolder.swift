@@ -45,7 +45,11 @@ final class MirrorFolder: Sendable {
             return try open.withLock { open throws(StoreError) in
                 if let known = open[name], known.repository.format == format { return known }
                 let directory = path / Self.fileName(name)
-                if !FileSystem.exists(directory) { try make(directory, name, format) }
+                if FileSystem.exists(directory) {
+                    try Self.removeLeftovers(directory)
+                } else {
+                    try make(directory, name, format)
+                }
                 let repository = try Repository.open(sourceAt: directory)
                 guard repository.format == format else {
                     // Upstream was made anew.
@@ -77,6 +81,22 @@ final class MirrorFolder: Sendable {
     private static func remove(_ directory: ByteString) throws(StoreError) {
         try RemovableDirectory(directory).removeContents()
         try FileSystem.removeEmptyDirectory(directory)
+    }
+
+    /// Removes what a killed process left in a mirror, of which nothing is needed and some is in the way: the
+    /// folder is this process's alone, and nobody has the mirror open yet.
+    private static func removeLeftovers(_ directory: ByteString) throws(StoreError) {
+        let objects = directory / "objects"
+        for name in try FileSystem.list(objects) where name.hasPrefix("tmp_") {
+            try FileSystem.removeTree(objects / name)
+        }
+        for name in try FileSystem.list(objects / "pack")
+        where name.hasPrefix("tmp_") || name.hasSuffix(".keep") {
+            try FileSystem.remove(objects / "pack" / name)
+        }
+        for name in try FileSystem.list(directory) where name.hasSuffix(".lock") {
+            try FileSystem.remove(directory / name)
+        }
     }
 
     private static func fileName(_ name: ByteString) -> ByteString {
