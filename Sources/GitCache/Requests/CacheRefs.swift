@@ -32,13 +32,17 @@ struct CacheRefs: RefSource {
             let refs = shown.refs
         else { throw CacheError(.cancelled, "what upstream showed is of no use any more") }
         let named = names.compactMap { name in refs.refs.first { $0.name == name }?.oid }
-        let known = Set(tips)
+        let current = Set(refs.refs.map(\.oid))
         // The first clone is fed while its objects arrive: see send(_:to:).
-        if !isPlain || !mirror.isEmpty {
+        if !isPlain || !mirror.isEmpty || !current.isSuperset(of: wants) {
+            let known = Set(tips)
+            var needed = wants.filter(known.contains) + named
+            // Whether the refs lead to something else is seen when all of them are here.
+            if !known.isSuperset(of: wants) { needed += current }
             try UpstreamFailure.passingOn {
                 try mirror.ensure(
-                    wants.filter(known.contains) + named, with: refs.usualTips, shown: refs,
-                    from: shown.session, isGone: isGone)
+                    needed, with: refs.usualTips, shown: refs, from: shown.session,
+                    isGone: isGone)
             }
         }
         return Self.shown(refs, lately: try here(tips))
