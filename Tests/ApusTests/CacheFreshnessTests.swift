@@ -61,6 +61,50 @@ import Testing
         try expectPack(try client.post("upload-pack", .fetch(shown)), of: shown)
     }
 
+    /// Two clients of no name: one lists again before the other fetches what it was shown.
+    @Test func anotherListsBetweenListingAndFetch() throws {
+        let upstream = try Upstream()
+        let client = try client(upstream, "git")
+        let shown = try upstream.git("rev-parse", "main")
+        #expect(try list(client).contains(shown))
+        try upstream.git("reset", "-q", "--hard", "HEAD~2")
+        try upstream.commit(1, file: "other")
+        #expect(try !list(client).contains(shown))
+        try expectPack(try client.post("upload-pack", .fetch(shown)), of: shown)
+    }
+
+    /// What a client was shown is gone for good: it is told so, and the next one gets what there is.
+    @Test(arguments: ["git", "old"])
+    func whatWasShownIsErased(location: String) throws {
+        let upstream = try Upstream()
+        let client = try client(upstream, location)
+        let shown = try upstream.git("rev-parse", "main")
+        #expect(try list(client).contains(shown))
+        try upstream.git("reset", "-q", "--hard", "HEAD~2")
+        try upstream.git("reflog", "expire", "--expire=all", "--all")
+        try upstream.git("gc", "-q", "--prune=now")
+        let refused = try client.post("upload-pack", .fetch(shown))
+        #expect(refused.parts.pack == [], "\(refused)")
+        let pair = try CachePair(location)
+        try pair.git("clone -q URL/\(upstream.name).git copy")
+        try pair.expectSame()
+    }
+
+    /// By its id alone, which some clients know from elsewhere; whether or not anything was fetched before.
+    @Test(arguments: ["", "--depth=1"], [false, true])
+    func aCommitThatNoRefHolds(option: String, isWarm: Bool) throws {
+        let upstream = try Upstream()
+        let pair = try CachePair()
+        let url = "URL/\(upstream.name).git"
+        if isWarm { try pair.git("clone -q \(url) other") }
+        let commit = try upstream.git("rev-parse", "main~2")
+        try pair.git("init -q copy")
+        try pair.git("fetch -q \(option) \(url) \(commit)", in: "copy")
+        try pair.git("checkout -q FETCH_HEAD", in: "copy")
+        #expect(try Git.line(["rev-parse", "HEAD"], in: pair.folder(.cached)("copy")) == commit)
+        try Git.run(["fsck", "--strict"], in: pair.folder(.cached)("copy"))
+    }
+
     /// What of upstream's refs the client does not ask for is in nobody's way.
     @Test(arguments: ["git", "old"])
     func anotherBranchVanishesBetweenListingAndFetch(location: String) throws {

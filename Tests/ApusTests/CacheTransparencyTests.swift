@@ -8,8 +8,9 @@ import Testing
         "nested-tags", "odd-names",
     ]
 
-    /// Upstreams that speak every version, version 0 alone, and this project's own.
-    @Test(arguments: ["git", "old", "apus"], [2, 1, 0])
+    /// Upstreams that speak every version, version 0 alone, this project's own, one that has
+    /// moved, one that compresses.
+    @Test(arguments: ["git", "old", "apus", "moved", "gzip"], [2, 1, 0])
     func clones(location: String, version: Int) throws {
         let pair = try CachePair(location, version: version)
         _ = try Fixture.named("history")
