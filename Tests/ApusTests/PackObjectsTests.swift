@@ -218,6 +218,14 @@ import Testing
                 try repository.compare(
                     ["--filter=\(filter)", "--delta-base-offset"], ["%0", "^%9"])
             }
+            if hasFilters {
+                let made = try run(
+                    "/bin/sh", ["-c", "printf '[a-m]*\n' | git hash-object -w --stdin"],
+                    directory: repository.path
+                ).required()
+                let oid = made.out.split(separator: "\n").first ?? ""
+                try repository.compare(["--all", "--filter=sparse:oid=\(oid)"], [])
+            }
             guard round == 0 else { break }
             try run(
                 "/bin/sh",

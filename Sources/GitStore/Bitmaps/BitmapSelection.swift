@@ -17,10 +17,10 @@ struct BitmapSelection {
         history = try BitmapHistory(index, selection.reader)
     }
 
-    /// Bitmaps know nothing of histories that are cut off, nor of how deep a tree is.
+    /// Bitmaps know nothing of histories that are cut off, nor of how deep a tree is and what its path.
     static func isOfUse(for request: PackRequest) -> Bool {
         request.usesBitmaps && request.shallow.isEmpty && !request.wants.isEmpty
-            && [0, UInt64.max].contains(request.filter.depth)
+            && [0, UInt64.max].contains(request.filter.depth) && request.filter.sparse.isEmpty
     }
 
     /// False where a walk gives better results.
