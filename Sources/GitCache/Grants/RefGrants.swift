@@ -41,7 +41,16 @@ final class RefGrants: Sendable {
         let key = Key(repository: repository, client: client)
         grants.withLock { grants in
             var grant = grants[key] ?? Grant(shown: shown)
+            let before = grant.shown
             grant.shown = shown
+            if shown.refs == nil,
+                before.session.advertisement.objectFormat
+                    == shown.session.advertisement.objectFormat, now - before.since < lifetime
+            {
+                // Only what upstream can do was asked: what it showed stands, for as long as it did.
+                grant.shown.refs = before.refs
+                grant.shown.since = before.since
+            }
             grant.tips = grant.tips.filter { now - $0.value < lifetime }
             for ref in shown.refs?.refs ?? [] { grant.tips[ref.oid] = now }
             grants[key] = grant

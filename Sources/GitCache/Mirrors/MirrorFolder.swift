@@ -128,7 +128,7 @@ final class MirrorFolder: Sendable {
 
     /// What a client may ask for is what Git's own server has, with all that can be turned on.
     private static let settings: [(ByteString, ByteString, ByteString)] = [
-        ("uploadpack", "allowfilter", "true"), ("uploadpack", "allowrefinwant", "true"),
+        ("uploadpack", "allowfilter", "true"),
         ("uploadpack", "allowsidebandall", "true"), ("transfer", "advertiseobjectinfo", "true"),
         ("fetch", "unpacklimit", "1"), ("fetch", "fsckobjects", "false"),
         ("repack", "writebitmaps", "true"),

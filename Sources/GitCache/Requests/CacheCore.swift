@@ -87,12 +87,12 @@ final class CacheCore: Sendable {
     func refs(
         _ address: RepositoryAddress, _ credentials: ClientCredentials, _ prefixes: [ByteString],
         isGone: () -> Bool
-    ) throws -> AdvertisedRefs {
+    ) throws -> (session: UploadPack, refs: AdvertisedRefs) {
         var session = try session(address, credentials, isGone: isGone)
         if let known = session.advertisement.refs {
             // They are as old as the session is.
             session = try open(address, credentials, isGone: isGone)
-            return session.advertisement.refs ?? known
+            return (session, session.advertisement.refs ?? known)
         }
         let question = Question(
             repository: address.identity, client: credentials.identity, prefixes: prefixes)
@@ -106,7 +106,7 @@ final class CacheCore: Sendable {
         }
         grants.add(
             ShownByUpstream(session: session, refs: refs), address.identity, credentials.identity)
-        return refs
+        return (fixed, refs)
     }
 
     /// Where upstream refuses, what it allowed before is over.

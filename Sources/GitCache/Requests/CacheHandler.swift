@@ -112,7 +112,6 @@ final class CacheHandler: HTTPHandler {
         let mirror = try core.mirrors.mirror(
             address.mirror, session.advertisement.objectFormat)
         return CacheRefs(
-            cache: core, address: address, credentials: credentials, mirror: mirror,
-            isGone: { exchange.isCancelled })
+            core, address, credentials, mirror, isGone: { exchange.isCancelled })
     }
 }

@@ -3,34 +3,41 @@ import GitCore
 import GitServer
 import GitStore
 import GitWire
+import Synchronization
 
 /// The refs of a repository as upstream shows them to one client: asked for anew for every listing.
-struct CacheRefs: RefSource {
-    let cache: CacheCore
-    let address: RepositoryAddress
-    let credentials: ClientCredentials
+final class CacheRefs: RefSource {
+    private let cache: CacheCore
+    private let address: RepositoryAddress
+    private let credentials: ClientCredentials
     let mirror: Mirror
-    let isGone: @Sendable () -> Bool
+    private let isGone: @Sendable () -> Bool
+    /// What was decided by. What others with the same credentials are shown meanwhile changes nothing.
+    private let decisive = Mutex<(session: UploadPack, refs: AdvertisedRefs)?>(nil)
+
+    init(
+        _ cache: CacheCore, _ address: RepositoryAddress, _ credentials: ClientCredentials,
+        _ mirror: Mirror, isGone: @escaping @Sendable () -> Bool
+    ) {
+        self.cache = cache
+        self.address = address
+        self.credentials = credentials
+        self.mirror = mirror
+        self.isGone = isGone
+    }
 
     var hidesObjects: Bool { true }
 
     func listed(_ prefixes: [ByteString]) throws -> ShownRefs {
-        Self.shown(try ask(prefixes), lately: [])
+        Self.shown(try ask(prefixes).refs, lately: [])
     }
 
     /// By what upstream showed the client lately, else by what it shows now; and all of that is here then.
     func deciding(
         on wants: [ObjectID], _ names: [RefName], isPlain: Bool
     ) throws -> ShownRefs {
-        let now = cache.grants.find(address.identity, credentials.identity)
-        if try names.isEmpty && now.map({ try covers($0, wants) }) ?? false {
-            // What it was shown lately is enough.
-        } else {
-            _ = try ask([])
-        }
-        guard let (shown, tips) = cache.grants.find(address.identity, credentials.identity),
-            let refs = shown.refs
-        else { throw CacheError(.cancelled, "what upstream showed is of no use any more") }
+        let (shown, tips) = try decide(on: wants, names)
+        let refs = shown.refs
         let named = names.compactMap { name in refs.refs.first { $0.name == name }?.oid }
         let current = Set(refs.refs.map(\.oid))
         // The first clone is fed while its objects arrive: see send(_:to:).
@@ -48,10 +55,26 @@ struct CacheRefs: RefSource {
         return Self.shown(refs, lately: try here(tips))
     }
 
+    private func decide(
+        on wants: [ObjectID], _ names: [RefName]
+    ) throws -> (shown: (session: UploadPack, refs: AdvertisedRefs), tips: [ObjectID]) {
+        let granted = cache.grants.find(address.identity, credentials.identity)
+        if names.isEmpty, let granted, let refs = granted.shown.refs, try covers(granted, wants) {
+            // What it was shown lately is enough.
+            let shown = (granted.shown.session, refs)
+            decisive.withLock { $0 = shown }
+            return (shown, granted.tips)
+        }
+        let shown = try ask([])
+        decisive.withLock { $0 = shown }
+        let lately = cache.grants.find(address.identity, credentials.identity)?.tips ?? []
+        return (shown, lately + shown.refs.refs.map(\.oid))
+    }
+
     /// Those that are here, in an order that is always the same.
     private func here(_ tips: [ObjectID]) throws(StoreError) -> [ObjectID] {
         var found: [ObjectID] = []
-        for tip in tips.sorted() where try mirror.repository.objects.contains(tip) {
+        for tip in Set(tips).sorted() where try mirror.repository.objects.contains(tip) {
             found.append(tip)
         }
         return found
@@ -69,7 +92,9 @@ struct CacheRefs: RefSource {
             Self.shown(refs, lately: here(granted.tips)), to: others, in: mirror.repository)
     }
 
-    private func ask(_ prefixes: [ByteString]) throws -> AdvertisedRefs {
+    private func ask(
+        _ prefixes: [ByteString]
+    ) throws -> (session: UploadPack, refs: AdvertisedRefs) {
         try UpstreamFailure.passingOn {
             try cache.refs(address, credentials, prefixes, isGone: isGone)
         }
@@ -105,9 +130,8 @@ extension AdvertisedRefs {
 extension CacheRefs: PackSource {
     /// The first pack of a mirror goes on to the client that it is fetched for as it comes.
     func send(_ pack: PackRequest, to receiver: PackReceiver) throws -> Bool {
-        guard let shown = cache.grants.find(address.identity, credentials.identity)?.shown,
-            let refs = shown.refs
-        else { throw CacheError(.cancelled, "what upstream showed is of no use any more") }
+        guard let shown = decisive.withLock({ $0 }) else { return false }
+        let refs = shown.refs
         if mirror.isEmpty, try mirror.fetchFirst(pack, refs, shown.session, receiver) {
             return true
         }
