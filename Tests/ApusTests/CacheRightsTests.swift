@@ -122,7 +122,7 @@ import Testing
             let answer = try grace.post("upload-pack", body, version: version)
             #expect(answer.parts.pack == [])
             #expect(
-                answer.text.contains("not our ref") || answer.text.contains("unknown ref"),
+                answer.text.contains("not our ref") || answer.text.contains("want-ref"),
                 "\(answer)")
         }
         // Nor is she told that it is there.
