@@ -51,6 +51,8 @@ extension CurlEasy {
         try check(apus_curl_set_data_callback(handle, CURLOPT_READFUNCTION, giveBody))
         try set(CURLOPT_HTTP_VERSION, apus_curl_http_1_1)
         try set(CURLOPT_FRESH_CONNECT, 1)
+        // One that broke off before its first byte would leave a connection behind, as if it were idle.
+        try set(CURLOPT_FORBID_REUSE, 1)
     }
 
     /// Lines that keep libcurl from adding headers of its own.
