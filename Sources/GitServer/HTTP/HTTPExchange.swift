@@ -47,6 +47,8 @@ package final class HTTPExchange: @unchecked Sendable {
         var isCancelled = false
         var onCancel: (@Sendable () -> Void)?
         var pace = Pace()
+        /// Of ``inputTotal``, when it was looked at last.
+        var inputSeen: UInt64?
         var notes: [(name: String, value: String)] = []
     }
 
@@ -247,7 +249,13 @@ package final class HTTPExchange: @unchecked Sendable {
     }
 
     /// What is to become of the connection, looked at about once a second.
-    func inspect(isHungUp: () -> Bool, _ options: HTTPServerOptions) -> Verdict {
+    ///
+    /// - Parameters:
+    ///   - isHungUp: whether the client has closed the connection.
+    ///   - isAtEnd: whether it has, and all that it sent before has been read.
+    func inspect(
+        isHungUp: () -> Bool, isAtEnd: () -> Bool, _ options: HTTPServerOptions
+    ) -> Verdict {
         state.change { state in
             if state.isOver || state.isCancelled { return .fine }
             // What is not streamed goes out uncounted; one who takes none of it is idle.
@@ -256,11 +264,17 @@ package final class HTTPExchange: @unchecked Sendable {
                 state.pace = Pace()
                 return isHungUp() ? .gone : .fine
             }
+            // Where data and the end of the connection come at once, libmicrohttpd does not see the end.
+            if !state.hasInputEnded {
+                let hasMoved = state.inputSeen != state.inputTotal
+                state.inputSeen = state.inputTotal
+                if !hasMoved, isAtEnd() { return .brokenOff }
+            }
             return state.pace.isTooSlow(options) ? .slow : .fine
         }
     }
 
-    enum Verdict { case fine, slow, gone }
+    enum Verdict { case fine, slow, gone, brokenOff }
 
     private static func cancel(_ state: inout State) -> (@Sendable () -> Void)? {
         guard !state.isCancelled else { return nil }

@@ -186,9 +186,9 @@ final class HTTPConnection: Sendable {
             if ContinuousClock.now - since > options.headTime { cut() }
             return
         }
-        switch exchange.inspect(isHungUp: isHungUp, options) {
+        switch exchange.inspect(isHungUp: isHungUp, isAtEnd: isAtEnd, options) {
         case .fine: break
-        case .slow: cut()
+        case .slow, .brokenOff: cut()
         case .gone: exchange.cancel()
         }
     }
@@ -197,5 +197,10 @@ final class HTTPConnection: Sendable {
 
     private func isHungUp() -> Bool {
         apus_socket_is_hung_up(descriptor) != 0
+    }
+
+    private func isAtEnd() -> Bool {
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) == 0
     }
 }
