@@ -7,7 +7,7 @@ STRICT = $(if $(CI),-Xswiftc -warnings-as-errors)
 FORMATTED = Sources Tests Examples Benchmarks Fuzz Package.swift
 SHELL_SCRIPTS = Scripts/*.sh Tests/Fixtures/*.sh .ci/run
 
-.PHONY: help bootstrap build demo test test-big test-kernels test-threads test-crash fuzz bench bench-cache bench-engine bench-serve lint format install clean
+.PHONY: help bootstrap build demo test test-big test-kernels test-threads test-crash test-swarm fuzz bench bench-cache bench-engine bench-serve lint format install clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -37,6 +37,9 @@ test-threads: bootstrap ## Run the tests of what runs on several threads under t
 
 test-crash: build ## Kill apus serve at random while it takes pushes, 300 times (APUS_CRASH_ROUNDS)
 	@Scripts/test-crash.sh
+
+test-swarm: build ## Clone and fetch through a cache for ten minutes while upstream changes
+	@Scripts/test-swarm.sh
 
 fuzz: bootstrap ## Fuzz the parsers of packs, deltas, indexes and pkt-lines (FUZZ_SECONDS each)
 	@SWIFT='$(SWIFT)' Scripts/fuzz.sh
