@@ -197,7 +197,7 @@ is_ours() {
 }
 
 set -m # a process group for each job
-env -i PATH="$PATH" HOME="$state/home" fcgiwrap -s "unix:$state/fcgi.sock" -c 8 \
+env -i PATH="$PATH" HOME="$state/home" fcgiwrap -s "unix:$state/fcgi.sock" -c 32 \
     </dev/null >/dev/null 2>"$state/cgi.log" &
 fcgi_pid=$!
 

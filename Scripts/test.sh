@@ -18,7 +18,7 @@ if [[ -z ${TMPDIR:-} ]] && room=$(df --output=avail /dev/shm 2>/dev/null | tail 
 fi
 
 failed=0
-for module in GitCore GitWire GitStore GitWorktree GitClient GitServer Apus; do
+for module in GitCore GitWire GitStore GitWorktree GitClient GitServer GitCache Apus; do
     echo "== ${module}Tests"
     # What passes says so in the last line; all is shown of what fails.
     if output=$("$swift" test --skip-build --filter "^${module}Tests\\." "$@" 2>&1); then

@@ -108,12 +108,10 @@ static inline void *apus_mhd_connection_context(struct MHD_Connection *connectio
     return info ? info->socket_context : NULL;
 }
 
-static const uint64_t apus_mhd_size_unknown = MHD_SIZE_UNKNOWN;
-
 static inline struct MHD_Response *apus_mhd_stream(
-    uint64_t size, size_t block, MHD_ContentReaderCallback read, void *context,
+    size_t block, MHD_ContentReaderCallback read, void *context,
     MHD_ContentReaderFreeCallback release) {
-    return MHD_create_response_from_callback(size, block, read, context, release);
+    return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, block, read, context, release);
 }
 
 // Enumerations that Swift imports under other names.

@@ -22,7 +22,7 @@ public func exchange(port: UInt16, sending bytes: [UInt8]) throws -> [UInt8] {
         }
     }
     guard isConnected else { throw TestFailure("cannot connect to port \(port): errno \(errno)") }
-    var patience = timeval(tv_sec: 30, tv_usec: 0)
+    var patience = timeval(tv_sec: 60, tv_usec: 0)
     setsockopt(
         connection.number, SOL_SOCKET, SO_RCVTIMEO, &patience,
         socklen_t(MemoryLayout<timeval>.size))

@@ -76,19 +76,20 @@ final class Mirror: Sendable {
         _ pack: PackRequest, _ shown: AdvertisedRefs, _ session: UploadPack,
         _ receiver: PackReceiver
     ) throws -> Bool {
-        guard isEmpty else { return false }
-        let turn = turn()
-        guard turn.isMine else { return false }
+        guard let turn = firstTurn() else { return false }
         let gate = ReceiverGate(receiver)
         defer { gate.close() }
         var options = FetchOptions()
         options.ofsDelta = pack.usesOffsetDeltas
         options.includeTag = !pack.tags.isEmpty
+        // It is a whole answer, whatever may be here.
+        options.thinPack = false
         options.sink = { event in gate.show(event) }
         let fixed = options
         begin(turn) { [self] in try await fetch(pack.wants, fixed, shown, session) }
         try wait(turn) { gate.isClosed }
-        return true
+        // Where all was here, though nothing led to it, none was sent.
+        return gate.hasShownPack
     }
 
     // MARK: Turns
@@ -103,6 +104,15 @@ final class Mirror: Sendable {
         state.change { state in
             defer { state.isFetching = true }
             return Turn(isMine: !state.isFetching, number: state.fetches)
+        }
+    }
+
+    /// A turn of one's own in a mirror that is empty.
+    private func firstTurn() -> Turn? {
+        state.change { state in
+            guard state.isEmpty, !state.isFetching else { return nil }
+            state.isFetching = true
+            return Turn(isMine: true, number: state.fetches)
         }
     }
 
@@ -173,10 +183,14 @@ final class Mirror: Sendable {
 /// Shows a fetch to a client for as long as it wants to see it; the fetch goes on in any case.
 private final class ReceiverGate: Sendable {
     private let receiver: Mutex<PackReceiver?>
+    private let hasShown = Atomic(false)
 
     init(_ receiver: PackReceiver) { self.receiver = Mutex(receiver) }
 
     var isClosed: Bool { receiver.withLock { $0 == nil } }
+
+    /// Whether a part of a pack has come.
+    var hasShownPack: Bool { hasShown.load(ordering: .relaxed) }
 
     func close() { receiver.withLock { $0 = nil } }
 
@@ -184,7 +198,9 @@ private final class ReceiverGate: Sendable {
         receiver.withLock { receiver in
             do throws(StoreError) {
                 switch event {
-                case .pack(let bytes): try receiver?.take(bytes)
+                case .pack(let bytes):
+                    hasShown.store(true, ordering: .relaxed)
+                    try receiver?.take(bytes)
                 case .progress(let text): receiver?.show(ByteString(text))
                 default: break
                 }

@@ -35,6 +35,10 @@ final class MirrorFolder: Sendable {
     }
 
     private static let temporary: ByteString = "tmp_"
+    /// Nothing of the configuration of who runs the cache.
+    private static let environment = Environment([
+        "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null",
+    ])
 
     /// Ends what is done to mirrors while nobody waits for it.
     func stop() { upkeep.stop() }
@@ -50,13 +54,16 @@ final class MirrorFolder: Sendable {
                 } else {
                     try make(directory, name, format)
                 }
-                let repository = try Repository.open(sourceAt: directory)
+                let repository = try Repository.open(
+                    sourceAt: directory, environment: Self.environment)
                 guard repository.format == format else {
                     // Upstream was made anew.
                     try Self.remove(directory)
                     try make(directory, name, format)
                     let mirror = try Mirror(
-                        name, try Repository.open(sourceAt: directory), upkeep)
+                        name,
+                        try Repository.open(sourceAt: directory, environment: Self.environment),
+                        upkeep)
                     open[name] = mirror
                     return mirror
                 }
@@ -113,7 +120,8 @@ final class MirrorFolder: Sendable {
         let temporary = path / (Self.temporary + random)
         guard let branch = RefName("refs/heads/main") else { return }
         let repository = try Repository.create(
-            at: temporary, bare: true, initialBranch: branch, format: format)
+            at: temporary, bare: true, initialBranch: branch, format: format,
+            environment: Self.environment)
         try repository.editConfig { file throws(StoreError) in
             for (section, key, value) in Self.settings {
                 if let key = ConfigKey(section: section, subsection: nil, name: key) {

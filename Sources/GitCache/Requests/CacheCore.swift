@@ -12,7 +12,6 @@ final class CacheCore: Sendable {
     let answers: AnswerStore
     let engine: UploadPackEngine
     let key = IdentityKey()
-    let forwarder: Forwarder
     private let upstream: Upstream
     private let hasEnded = Monitor(false)
     private let housework = Mutex<SystemThread?>(nil)
@@ -33,7 +32,6 @@ final class CacheCore: Sendable {
         mirrors = try MirrorFolder(options.store / "mirrors")
         engine = try UploadPackEngine()
         upstream = Upstream(options.transport)
-        forwarder = Forwarder(options.transport)
         let (grants, answers, hasEnded) = (grants, answers, hasEnded)
         let thread = try SystemThread {
             while !hasEnded.wait(milliseconds: Self.houseworkInterval, until: { $0 }) {

@@ -34,8 +34,8 @@ final class CacheHandler: HTTPHandler {
             }
             return nil
         case .other:
-            guard Forwarder.refusedMethods.contains(head.method) else { return nil }
-            return GitServer.HTTPResponse(405, text: "\(head.method) is not passed on.").uncached
+            return GitServer.HTTPResponse(501, text: "Only fetches go through this cache yet.")
+                .uncached
         case .advertise, .page: return nil
         }
     }
@@ -46,9 +46,7 @@ final class CacheHandler: HTTPHandler {
             case .page(let name): exchange.respond(log.page(name))
             case .advertise(let address): try advertise(address, exchange)
             case .fetch(let address): try fetch(address, exchange)
-            case .other(let host, let path):
-                try core.forwarder.forward(exchange, to: host, path)
-            case nil: break
+            case .other, nil: break
             }
         } catch let fault as BodyFault {
             exchange.note("error", "\(fault)")

@@ -23,7 +23,7 @@ struct Upstream: Sendable {
     func open(
         _ address: RepositoryAddress, _ credentials: ClientCredentials
     ) async throws(UpstreamFailure) -> UploadPack {
-        let noted = NotingTransport(transport)
+        let noted = NotingTransport(transport, address.host)
         do throws(ClientError) {
             var options = address.host.options
             options.extraHeaders += credentials.lines
@@ -59,13 +59,20 @@ extension UpstreamFailure {
 /// Notes what upstream says besides its status where it refuses.
 private final class NotingTransport: HTTPTransport {
     private let transport: any HTTPTransport
+    private let host: UpstreamHost
     private let noted = Mutex<[(name: String, value: ByteString)]>([])
 
     private static let passedOn = ["www-authenticate", "retry-after"]
 
-    init(_ transport: any HTTPTransport) { self.transport = transport }
+    init(_ transport: any HTTPTransport, _ host: UpstreamHost) {
+        self.transport = transport
+        self.host = host
+    }
 
     func send(_ request: HTTPRequest) async throws(ClientError) -> HTTPResponse {
+        guard request.url.origin == host.base.origin else {
+            throw ClientError(.redirect, "the upstream redirects to another server")
+        }
         var request = request
         // The logins of who runs the cache are not for its clients.
         request.usesNetrc = false

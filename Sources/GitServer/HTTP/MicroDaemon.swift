@@ -232,12 +232,10 @@ private func queue(
     case .file(let descriptor, let offset, let count):
         made = MHD_create_response_from_fd_at_offset64(count, descriptor, offset)
         if made == nil { closeDescriptor(descriptor) }
-    case .stream(let count):
+    case .stream:
         guard let exchange else { return apus_mhd_no }
         let context = Unmanaged.passRetained(exchange)
-        made = apus_mhd_stream(
-            count ?? apus_mhd_size_unknown, block, readResponse, context.toOpaque(), releaseResponse
-        )
+        made = apus_mhd_stream(block, readResponse, context.toOpaque(), releaseResponse)
         if made == nil { context.release() }
     }
     guard let made else { return apus_mhd_no }

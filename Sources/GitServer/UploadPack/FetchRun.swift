@@ -212,6 +212,10 @@ struct FetchRun {
                 $0.peeled != nil && $0.name.bytes.hasPrefix("refs/tags/")
             }
             .map(\.oid)
+            // What others show need not be here.
+            if service.givenRefs != nil {
+                pack.tags = try pack.tags.filter { try database.contains($0) }
+            }
         }
         let uris = service.settings.blobURIs
         let elsewhere = uris.blobs(by: request.packfileURIProtocols)

@@ -19,7 +19,10 @@ struct UploadPackService {
     var packs: (any PackSource)?
 
     var repository: Repository { served.repository }
-    var settings: UploadPackSettings { served.uploadPack }
+    /// Where others say which refs a client sees, no configuration says that it may have more.
+    var settings: UploadPackSettings {
+        givenRefs == nil ? served.uploadPack : served.uploadPack.strict
+    }
     private var offer: UploadPackOffer { settings.offer(repository.format) }
 
     /// What is sent at a time.

@@ -10,9 +10,9 @@ struct UploadPackSettings: Sendable {
     let filters: FilterRules
     /// Objects that a client may ask for by id, besides the tips that it is shown. A client of version 2
     /// need not know: it may ask for whatever shown refs lead to.
-    let allowsHiddenTips: Bool
-    let allowsReachable: Bool
-    let allowsAny: Bool
+    private(set) var allowsHiddenTips: Bool
+    private(set) var allowsReachable: Bool
+    private(set) var allowsAny: Bool
     let allowsRefInWant: Bool
     let allowsSidebandAll: Bool
     let unborn: UploadPackOffer.Unborn
@@ -50,6 +50,15 @@ struct UploadPackSettings: Sendable {
         bundleFiles = BundleFiles(bundles)
         blobURIs = try BlobURIs(config, format)
         packDefaults = try PackRequest(config)
+    }
+
+    /// The same, without exceptions from what a client may have.
+    var strict: UploadPackSettings {
+        var settings = self
+        settings.allowsHiddenTips = false
+        settings.allowsReachable = false
+        settings.allowsAny = false
+        return settings
     }
 
     func offer(_ format: ObjectFormat) -> UploadPackOffer {
