@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// What is fetched through `apus cache` is what upstream has at that moment.
-@Suite(.timeLimit(.minutes(5))) struct CacheFreshnessTests {
+@Suite(.timeLimit(.minutes(10))) struct CacheFreshnessTests {
     static let ways = [("git", 2), ("git", 0), ("old", 2), ("old", 0)]
 
     @Test(arguments: ways)

@@ -8,7 +8,7 @@ import Testing
 #endif
 
 /// What `apus cache` does when things break around it.
-@Suite(.timeLimit(.minutes(5))) struct CacheHardshipTests {
+@Suite(.timeLimit(.minutes(10))) struct CacheHardshipTests {
     private let scratch = Result { try TemporaryDirectory() }
     private var folder: TemporaryDirectory { get throws { try scratch.get() } }
 

@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// Nobody gets through `apus cache` what upstream does not show them.
-@Suite(.timeLimit(.minutes(5))) struct CacheRightsTests {
+@Suite(.timeLimit(.minutes(10))) struct CacheRightsTests {
     /// A repository that only some users may see, and a cache in front of it.
     private final class Scene: Upstream {
         let cache: ApusServer

@@ -8,7 +8,7 @@ import Testing
 #endif
 
 /// However many ask `apus cache` for the same at once, upstream is asked for it once.
-@Suite(.timeLimit(.minutes(5))) struct CacheStampedeTests {
+@Suite(.timeLimit(.minutes(10))) struct CacheStampedeTests {
     private static let crowd = 16
 
     /// Fetches of a pack that upstream has answered. In version 0 that is every POST.

@@ -3,7 +3,7 @@ import Testing
 
 /// `apus fetch` beside `git fetch`, each in a clone of its own of one upstream: the table, FETCH_HEAD, refs,
 /// reflogs and objects are equal.
-@Suite(.timeLimit(.minutes(5))) struct FetchCommandTests {
+@Suite(.timeLimit(.minutes(10))) struct FetchCommandTests {
     /// Two clones of an upstream.
     private final class Pair {
         let upstream: Upstream

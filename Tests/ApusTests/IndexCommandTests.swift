@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// `commit-graph` and `multi-pack-index` beside git's: the same files, to the byte.
-@Suite(.timeLimit(.minutes(5))) struct IndexCommandTests {
+@Suite(.timeLimit(.minutes(10))) struct IndexCommandTests {
     private func pair(_ fixture: String, _ script: String = ":") throws -> CommandPair {
         let pair = try CommandPair()
         let source = try Fixture.named(fixture).path

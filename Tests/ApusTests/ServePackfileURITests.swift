@@ -113,13 +113,13 @@ import Testing
             "NONE": "packfile-uris ", "FILTER": "filter blob:none", "LIMIT": "filter blob:limit=1k",
             "ALL": "sideband-all", "DEPTH": "deepen 1", "THIN": "thin-pack",
         ]
-        for (words, count) in [
+        for (words, count) in ServePair.sample([
             ("ALL HTTP MORE", 2), ("ALL BOTH MORE MAIN", 2), ("ALL HTTPS MORE", 0),
             ("ALL OTHER MORE", 0), ("ALL NONE MORE", 0), ("HTTP MORE", 0), ("ALL MORE", 0),
             ("ALL HTTP MAIN", 0), ("ALL HTTP MORE HAVE", 2), ("ALL HTTP MORE HAVE THIN", 2),
             ("ALL HTTP MAIN HAD", 0), ("ALL HTTP MORE FILTER", 0), ("ALL HTTP MORE LIMIT", 1),
             ("ALL HTTP BIG", 1), ("ALL HTTP TREE", 1), ("ALL HTTP MORE DEPTH", 2),
-        ] {
+        ]) {
             let arguments = words.split(separator: " ").compactMap { names[String($0)] }
             let body = RawClient.v2("fetch", arguments + ["no-progress", "ofs-delta", "done"])
             let apus = try RawClient(scene.pair).post("upload-pack", body).parts

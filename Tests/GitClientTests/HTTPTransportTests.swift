@@ -206,7 +206,7 @@ func failure(_ body: () async throws -> Void) async -> ClientError? {
         let start = ContinuousClock.now
         let error = await failure { _ = try await get(server.url, options) }
         #expect(error?.code == .network)
-        #expect(ContinuousClock.now - start < .seconds(5))
+        #expect(ContinuousClock.now - start < .seconds(60))
     }
 
     @Test func aRefusedConnectionSaysSo() async throws {
