@@ -24,6 +24,8 @@ import Testing
         let folder = try TemporaryDirectory()
         let script = #"""
             set -e
+            # The same objects each time: which are damaged goes by the order of their ids.
+            export GIT_AUTHOR_DATE='1700000000 +0000' GIT_COMMITTER_DATE='1700000000 +0000'
             git init -q -b main . && git config user.name A && git config user.email a@b
             mkdir d && cd d && \#(Self.makeFiles)
             cd .. && git add . && if [ $1 = true ]; then git commit -q -m x; fi
