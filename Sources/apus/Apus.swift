@@ -15,7 +15,11 @@ enum Apus {
         signal(SIGPIPE, SIG_IGN)
         // A file that may grow no further is an error of the write.
         signal(SIGXFSZ, SIG_IGN)
-        exit(await status(of: commandLine().dropFirst()))
+        let status = await status(of: commandLine().dropFirst())
+        // Threads of the HTTP client may still be closing their connections: what exit(3) would take down
+        // under them, the TLS library among it, is left to the system.
+        fflush(nil)
+        _exit(status)
     }
 
     private static func commandLine() -> [ByteString] {
