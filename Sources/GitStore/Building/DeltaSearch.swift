@@ -25,6 +25,10 @@ struct DeltaCandidate: Sendable {
     /// The receiver has it: it can be a base only.
     let isReceived: Bool
 
+    func hasPath(of other: DeltaCandidate) -> Bool {
+        kind == other.kind && pathHash == other.pathHash
+    }
+
     /// Larger objects are left as they are, in bytes: both are held in memory.
     static let largest: UInt64 = 1 << 27
     /// Smaller ones too: nothing is gained.
@@ -123,10 +127,13 @@ private struct DeltaWindow {
     private let kept: KeptBytes
     /// The best last.
     private var slots: [Slot] = []
+    /// Those that the receiver has, all of one path. They come first, but what is tried may be a small change
+    /// of any of them: so they stay for the whole path, even when they have left the ``slots``.
+    private var received: [Slot] = []
     private(set) var found: [UInt32: NewDelta] = [:]
 
     /// Bytes of objects and indexes that are held; the oldest go first.
-    private static let memory = 256 << 20
+    private static let most = 256 << 20
 
     init(_ search: DeltaSearch, _ tools: ReadingTools, _ kept: KeptBytes) {
         self.kept = kept
@@ -139,10 +146,14 @@ private struct DeltaWindow {
         let target = Slot(candidate)
         // Its hashes are of no use once it was tried on all.
         defer { target.asTarget = nil }
-        if !candidate.isReceived {
+        if received.first.map({ !$0.candidate.hasPath(of: candidate) }) ?? false { received = [] }
+        if candidate.isReceived {
+            received.append(target)
+        } else {
             for slot in slots.reversed() where slot.candidate.kind == candidate.kind {
                 try attempt(target, on: slot)
             }
+            for slot in receivedBefore { try attempt(target, on: slot) }
         }
         if let delta = target.delta {
             try keep(delta.bytes, of: target, on: delta.base)
@@ -155,10 +166,20 @@ private struct DeltaWindow {
             if target.depth >= search.request.depth { return }
         }
         slots.append(target)
-        var memory = slots.reduce(0) { $0 + $1.memory }
-        while slots.count > search.request.window || (memory > Self.memory && slots.count > 1) {
-            memory -= slots.removeFirst().memory
+        while slots.count > search.request.window { slots.removeFirst() }
+        while slots.count > 1, memory > Self.most {
+            received = []
+            slots.removeFirst()
         }
+    }
+
+    /// Those of the path that have left the ``slots``.
+    private var receivedBefore: [Slot] {
+        received.filter { slot in !slots.contains { $0 === slot } }
+    }
+
+    private var memory: Int {
+        slots.reduce(0) { $0 + $1.memory } + receivedBefore.reduce(0) { $0 + $1.memory }
     }
 
     private mutating func keep(
