@@ -19,7 +19,7 @@ public final class Cache: Sendable {
             throw CacheError(.invalid, "a cache needs an upstream")
         }
         let recorder = try RequestRecorder(options.log)
-        let core = try CacheCore(options)
+        let core = try CacheCore(options, note: { recorder.note($0) })
         var settings = HTTPServerOptions()
         settings.address = options.address
         settings.port = options.port

@@ -15,6 +15,8 @@ public struct CacheOptions: Sendable {
     public var answerBudget: UInt64 = 10 << 30
     /// For how long upstream's showing a client its refs is a right to fetch what they lead to.
     public var grantLifetime: Duration = .seconds(60)
+    /// For how long a client is shown what it was shown before when upstream is away; zero for not at all.
+    public var staleness: Duration = .zero
     /// Is handed a line of JSON for each request that is over, on a thread that nothing else needs.
     public var log: (@Sendable (String) -> Void)?
     /// How upstreams are reached.

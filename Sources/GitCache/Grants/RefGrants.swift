@@ -7,9 +7,13 @@ import Synchronization
 
 /// What upstream showed a client of a repository's refs.
 struct ShownByUpstream: Sendable {
-    let session: UploadPack
+    let format: ObjectFormat
+    /// With the client's credentials; nil where upstream is away and this is what it showed before.
+    let session: UpstreamSession?
     /// Nil where only the capabilities were asked for by now.
     var refs: AdvertisedRefs?
+    /// Whether these are all refs.
+    var isWhole = true
     var since = ContinuousClock.now
 }
 
@@ -21,35 +25,60 @@ final class RefGrants: Sendable {
     }
 
     private struct Grant {
-        /// The latest of what it was shown: its requests may have asked for parts.
         var shown: ShownByUpstream
         /// Tips that were shown within the time, each with the last moment: a ref may move on between what a
         /// client was shown and what it asks for.
         var tips: [ObjectID: ContinuousClock.Instant] = [:]
     }
 
+    /// For how long what upstream showed counts.
+    struct Limits: Sendable {
+        /// As a right.
+        var lifetime: Duration = .seconds(60)
+        /// While upstream is away.
+        var staleness: Duration = .zero
+    }
+
     private let grants = Mutex<[Key: Grant]>([:])
-    private let lifetime: Duration
+    private let limits: Mutex<Limits>
 
     private static let capacity = 10_000
 
-    /// - Parameter lifetime: for how long an answer of upstream's is a right.
-    init(lifetime: Duration) { self.lifetime = lifetime }
+    init(_ limits: Limits) { self.limits = Mutex(limits) }
 
-    func add(_ shown: ShownByUpstream, _ repository: ByteString, _ client: ClientIdentity) {
+    func setLimits(_ limits: Limits) { self.limits.withLock { $0 = limits } }
+
+    private var lifetime: Duration { limits.withLock { $0.lifetime } }
+
+    /// Adds what a client is shown to what it was shown lately.
+    ///
+    /// - Parameter prefixes: what was asked for; none for all refs.
+    func add(
+        _ shown: ShownByUpstream, prefixes: [ByteString] = [], _ repository: ByteString,
+        _ client: ClientIdentity
+    ) {
         let now = ContinuousClock.now
         let key = Key(repository: repository, client: client)
+        let lifetime = lifetime
         grants.withLock { grants in
             var grant = grants[key] ?? Grant(shown: shown)
             let before = grant.shown
             grant.shown = shown
-            if shown.refs == nil,
-                before.session.advertisement.objectFormat
-                    == shown.session.advertisement.objectFormat, now - before.since < lifetime
-            {
+            let isCurrent = before.format == shown.format && now - before.since < lifetime
+            if shown.refs == nil, isCurrent {
                 // Only what upstream can do was asked: what it showed stands, for as long as it did.
                 grant.shown.refs = before.refs
+                grant.shown.isWhole = before.isWhole
                 grant.shown.since = before.since
+            } else if let refs = shown.refs, !prefixes.isEmpty {
+                grant.shown.isWhole = false
+                let others = before.refs?.leavingOut(prefixes)
+                if isCurrent, let others, !others.refs.isEmpty {
+                    // All of it counts for as long as the oldest part.
+                    grant.shown.refs = refs.adding(others)
+                    grant.shown.isWhole = before.isWhole
+                    grant.shown.since = before.since
+                }
             }
             grant.tips = grant.tips.filter { now - $0.value < lifetime }
             for ref in shown.refs?.refs ?? [] { grant.tips[ref.oid] = now }
@@ -61,20 +90,28 @@ final class RefGrants: Sendable {
         }
     }
 
-    /// Upstream's last answer to the client, and all tips that it was shown; nil where that is too long ago.
+    /// What upstream showed the client last, and all tips that it was shown; nil where that is too long ago.
     func find(
         _ repository: ByteString, _ client: ClientIdentity
     ) -> (shown: ShownByUpstream, tips: [ObjectID])? {
         let now = ContinuousClock.now
         let key = Key(repository: repository, client: client)
+        let lifetime = lifetime
         return grants.withLock { grants in
-            guard let grant = grants[key] else { return nil }
-            guard now - grant.shown.since < lifetime else {
-                grants[key] = nil
-                return nil
-            }
+            guard let grant = grants[key], grant.shown.session != nil,
+                now - grant.shown.since < lifetime
+            else { return nil }
             return (grant.shown, grant.tips.filter { now - $0.value < lifetime }.map(\.key))
         }
+    }
+
+    /// What upstream showed the client before it went away; nil where that is too long ago.
+    func findStale(_ repository: ByteString, _ client: ClientIdentity) -> ShownByUpstream? {
+        let now = ContinuousClock.now
+        let staleness = limits.withLock { $0.staleness }
+        let known = grants.withLock { $0[Key(repository: repository, client: client)]?.shown }
+        guard let known, known.refs != nil, now - known.since < staleness else { return nil }
+        return known.withoutSession
     }
 
     /// Upstream refused: what it allowed before is over.
@@ -83,17 +120,26 @@ final class RefGrants: Sendable {
         grants.withLock { $0[key] = nil }
     }
 
-    /// Forgets what is no right any more, with the credentials that it was got by.
+    /// Forgets what is no right any more, and the credentials that it was got by.
     func sweep() {
         let now = ContinuousClock.now
+        let limits = limits.withLock { $0 }
         grants.withLock { grants in
-            grants = grants.filter { now - $0.value.shown.since < lifetime }
+            for (key, grant) in grants where now - grant.shown.since >= limits.lifetime {
+                let isOfUse = now - grant.shown.since < limits.staleness
+                grants[key] = isOfUse ? Grant(shown: grant.shown.withoutSession) : nil
+            }
         }
     }
 
-    func removeAll(of repository: ByteString) {
-        grants.withLock { grants in
-            grants = grants.filter { $0.key.repository != repository }
-        }
+    func removeAll(where isMeant: (_ repository: ByteString) -> Bool) {
+        grants.withLock { grants in grants = grants.filter { !isMeant($0.key.repository) } }
+    }
+}
+
+extension ShownByUpstream {
+    fileprivate var withoutSession: ShownByUpstream {
+        ShownByUpstream(
+            format: format, session: nil, refs: refs, isWhole: isWhole, since: since)
     }
 }

@@ -46,17 +46,19 @@ final class Mirror: Sendable {
     /// - Parameters:
     ///   - wants: what is needed.
     ///   - tips: what is fetched with it where anything is: all that upstream showed.
+    ///   - session: nil where upstream is away.
     ///   - isGone: whether there is nobody any more to wait.
-    /// - Throws: ``UpstreamFailure``, `ClientError`, `StoreError`, ``CacheError/Code/cancelled``.
+    /// - Throws: ``UpstreamFailure``, `StoreError`, ``CacheError/Code/cancelled``.
     func ensure(
-        _ wants: [ObjectID], with tips: [ObjectID], shown: AdvertisedRefs, from session: UploadPack,
-        isGone: () -> Bool
+        _ wants: [ObjectID], with tips: [ObjectID], shown: AdvertisedRefs,
+        from session: UpstreamSession?, isGone: () -> Bool
     ) throws {
         while true {
             try repository.objects.refresh()
             guard try wants.contains(where: { try !repository.objects.contains($0) }) else {
                 return
             }
+            guard let session else { throw UpstreamFailure.away }
             let turn = turn()
             if turn.isMine {
                 begin(turn) { [self] in
@@ -67,37 +69,48 @@ final class Mirror: Sendable {
         }
     }
 
-    /// Fetches what a pack is to hold, and shows the pack as it arrives; false where others are at it, or
-    /// something is here already.
+    /// Fetches what a pack is to hold into a mirror that has nothing yet; the pack is shown as it arrives. Returns
+    /// when it begins to.
     ///
-    /// - Throws: as ``ensure(_:with:shown:from:isGone:)``. What `receiver` throws ends nothing but that it is
-    ///   shown more.
-    func fetchFirst(
-        _ pack: PackRequest, _ shown: AdvertisedRefs, _ session: UploadPack,
-        _ receiver: PackReceiver
-    ) throws -> Bool {
-        guard let turn = firstTurn() else { return false }
-        let gate = ReceiverGate(receiver)
-        defer { gate.close() }
+    /// - Parameter isUnwanted: whether nobody is there to be shown it.
+    /// - Returns: nil where others are at it, or something is here already.
+    /// - Throws: as ``ensure(_:with:shown:from:isGone:)``.
+    func beginFirst(
+        _ pack: PackRequest, _ shown: AdvertisedRefs, _ session: UpstreamSession?,
+        isUnwanted: () -> Bool
+    ) throws -> FirstFetch? {
+        guard let session, let turn = firstTurn() else { return nil }
+        let first: FirstFetch
+        do { first = try FirstFetch(self, turn) } catch {
+            begin(turn) {}
+            throw error
+        }
         var options = FetchOptions()
         options.ofsDelta = pack.usesOffsetDeltas
         options.includeTag = !pack.tags.isEmpty
         // It is a whole answer, whatever may be here.
         options.thinPack = false
-        options.sink = { event in gate.show(event) }
+        options.sink = { event in await first.show(event) }
         let fixed = options
-        begin(turn) { [self] in try await fetch(pack.wants, fixed, shown, session) }
-        try wait(turn) { gate.isClosed }
-        // Where all was here, though nothing led to it, none was sent.
-        return gate.hasShownPack
+        begin(turn) { [self] in
+            defer { first.end() }
+            try await fetch(pack.wants, fixed, shown, session)
+        }
+        do {
+            // Where all was here, though nothing led to it, none comes.
+            return try first.waitForBeginning(isUnwanted) ? first : nil
+        } catch {
+            first.close()
+            throw error
+        }
     }
 
     // MARK: Turns
 
-    private struct Turn {
-        let isMine: Bool
-        let number: Int
-        let failure = Monitor<(any Error)?>(nil)
+    struct Turn {
+        fileprivate let isMine: Bool
+        fileprivate let number: Int
+        fileprivate let failure = Monitor<(any Error)?>(nil)
     }
 
     private func turn() -> Turn {
@@ -128,7 +141,10 @@ final class Mirror: Sendable {
         }
     }
 
-    private func wait(_ turn: Turn, _ isGone: () -> Bool) throws {
+    /// Waits for the end of a fetch.
+    ///
+    /// - Throws: what it ended with, to the one whose turn it is.
+    func wait(_ turn: Turn, _ isGone: () -> Bool) throws {
         while !state.wait(
             milliseconds: Self.interval, until: { $0.fetches > turn.number })
         {
@@ -142,31 +158,30 @@ final class Mirror: Sendable {
     /// What is fetched beside the wants may be gone from upstream since it was shown: that is no reason
     /// not to have them.
     private func fetch(
-        _ wants: [ObjectID], with tips: [ObjectID], _ shown: AdvertisedRefs, _ session: UploadPack
+        _ wants: [ObjectID], with tips: [ObjectID], _ shown: AdvertisedRefs,
+        _ session: UpstreamSession
     ) async throws {
         do {
             try await fetch(wants + tips, FetchOptions(), shown, session)
         } catch let failure as UpstreamFailure {
             let isMore = !Set(tips).isSubset(of: wants)
-            guard isMore, failure.status == 502 else { throw failure }
+            guard isMore, failure.status == 502, !failure.isOutage else { throw failure }
             try await fetch(wants, FetchOptions(), shown, session)
         }
     }
 
     private func fetch(
         _ wants: [ObjectID], _ options: FetchOptions, _ shown: AdvertisedRefs,
-        _ session: UploadPack
+        _ session: UpstreamSession
     ) async throws {
         var seen: Set<ObjectID> = []
         let wants = wants.filter { seen.insert($0).inserted }
-        do throws(ClientError) {
-            let summary = try await Fetch(into: repository, from: session, options: options)
-                .run(wants: wants, shown: shown)
+        try await session.asking { () throws(ClientError) in
+            let summary = try await Fetch(
+                into: repository, from: session.pack, options: options
+            ).run(wants: wants, shown: shown)
             defer { summary.release() }
             do throws(StoreError) { try keep(wants) } catch { throw ClientError(error) }
-        } catch {
-            if error.code == .store { throw error }
-            throw UpstreamFailure(error)
         }
     }
 
@@ -177,34 +192,5 @@ final class Mirror: Sendable {
                 RefName(Self.kept + ByteString(oid.hex)).map { (name: $0, oid: oid) }
             })
         state.change { $0.isEmpty = false }
-    }
-}
-
-/// Shows a fetch to a client for as long as it wants to see it; the fetch goes on in any case.
-private final class ReceiverGate: Sendable {
-    private let receiver: Mutex<PackReceiver?>
-    private let hasShown = Atomic(false)
-
-    init(_ receiver: PackReceiver) { self.receiver = Mutex(receiver) }
-
-    var isClosed: Bool { receiver.withLock { $0 == nil } }
-
-    /// Whether a part of a pack has come.
-    var hasShownPack: Bool { hasShown.load(ordering: .relaxed) }
-
-    func close() { receiver.withLock { $0 = nil } }
-
-    func show(_ event: FetchEvent) {
-        receiver.withLock { receiver in
-            do throws(StoreError) {
-                switch event {
-                case .pack(let bytes):
-                    hasShown.store(true, ordering: .relaxed)
-                    try receiver?.take(bytes)
-                case .progress(let text): receiver?.show(ByteString(text))
-                default: break
-                }
-            } catch { receiver = nil }
-        }
     }
 }

@@ -18,13 +18,17 @@ import Synchronization
 /// The mirrors of a cache, one for each repository of an upstream that somebody asked for.
 final class MirrorFolder: Sendable {
     private let path: ByteString
+    private let note: @Sendable (String) -> Void
     private let upkeep: MirrorUpkeep
     private let open = Mutex<[ByteString: Mirror]>([:])
 
     /// - Throws: ``CacheError/Code/store``.
-    init(_ path: ByteString) throws(CacheError) {
+    init(
+        _ path: ByteString, note: @escaping @Sendable (String) -> Void
+    ) throws(CacheError) {
         self.path = path
-        upkeep = try MirrorUpkeep()
+        self.note = note
+        upkeep = try MirrorUpkeep(note: note)
         do throws(StoreError) {
             try FileSystem.createDirectory(path)
             // What a process left unfinished that was killed.
@@ -72,6 +76,25 @@ final class MirrorFolder: Sendable {
                 return mirror
             }
         } catch { throw CacheError(error) }
+    }
+
+    /// Has a mirror not used again, if the error says that it is damaged. The next who asks for it has it
+    /// fetched anew.
+    func suspect(_ mirror: Mirror, _ error: StoreError) {
+        guard [.corrupt, .notFound].contains(error.code) else { return }
+        let isMine = open.withLock { open in
+            guard open[mirror.name] === mirror else { return false }
+            open[mirror.name] = nil
+            let aside = path / (Self.temporary + ByteString("\(UInt64.random(in: 0 ... .max))"))
+            do throws(StoreError) {
+                try FileSystem.rename(path / Self.fileName(mirror.name), to: aside)
+                try Self.remove(aside)
+            } catch {
+                // It goes when the cache is started next.
+            }
+            return true
+        }
+        if isMine { note("the mirror of \(mirror.name) is damaged: \(error.message)") }
     }
 
     /// Removes the mirror of that name; who reads from it may fail.

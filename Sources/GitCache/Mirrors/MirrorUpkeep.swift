@@ -5,12 +5,14 @@ import Synchronization
 /// Keeps mirrors quick to serve from: few packs, bitmaps, a commit-graph. One mirror at a time, on a thread of
 /// its own; nobody waits for it.
 final class MirrorUpkeep: Sendable {
-    private let work = Work()
+    private let work: Work
     private let thread: SystemThread
 
+    /// - Parameter note: is told of what fails.
     /// - Throws: ``CacheError/Code/store`` where there is no thread to be had.
-    init() throws(CacheError) {
-        let work = work
+    init(note: @escaping @Sendable (String) -> Void) throws(CacheError) {
+        let work = Work(note)
+        self.work = work
         do throws(StoreError) {
             thread = try SystemThread { while let mirror = work.due.pop() { work.tidy(mirror) } }
         } catch { throw CacheError(error) }
@@ -28,8 +30,15 @@ final class MirrorUpkeep: Sendable {
 
 private final class Work: Sendable {
     let due = BoundedQueue<Mirror>(capacity: 1_024)
-    private let running = Mutex<Repacker?>(nil)
-    private let hasEnded = Atomic(false)
+    private let note: @Sendable (String) -> Void
+    private let state = Mutex(State())
+
+    private struct State {
+        var running: Repacker?
+        var hasEnded = false
+    }
+
+    init(_ note: @escaping @Sendable (String) -> Void) { self.note = note }
 
     /// More packs than this are put into one.
     private static let mostPacks = 8
@@ -37,13 +46,14 @@ private final class Work: Sendable {
     private static let leastObjects = 10_000
 
     func end() {
-        hasEnded.store(true, ordering: .relaxed)
-        running.withLock { $0?.cancel() }
+        state.withLock { state in
+            state.hasEnded = true
+            state.running?.cancel()
+        }
         due.close()
     }
 
     func tidy(_ mirror: Mirror) {
-        guard !hasEnded.load(ordering: .relaxed) else { return }
         let repository = mirror.repository
         do throws(StoreError) {
             try repository.objects.refresh()
@@ -54,8 +64,8 @@ private final class Work: Sendable {
             options.writesBitmaps = true
             options.writesReverseIndex = true
             let repacker = try Repacker(repository, options)
-            running.withLock { $0 = repacker }
-            defer { running.withLock { $0 = nil } }
+            guard begin(repacker) else { return }
+            defer { state.withLock { $0.running = nil } }
             _ = try repacker.run()
             var graph = try CommitGraphWriter(repository.objects)
             try graph.write(
@@ -63,6 +73,16 @@ private final class Work: Sendable {
             try repository.objects.refresh()
         } catch {
             // The mirror is as it was, and is looked after again with the next fetch.
+            if error.code != .cancelled {
+                note("the mirror of \(mirror.name) could not be repacked: \(error.message)")
+            }
+        }
+    }
+
+    private func begin(_ repacker: Repacker) -> Bool {
+        state.withLock { state in
+            if !state.hasEnded { state.running = repacker }
+            return !state.hasEnded
         }
     }
 

@@ -11,11 +11,12 @@ final class CacheCore: Sendable {
     let mirrors: MirrorFolder
     let answers: AnswerStore
     let engine: UploadPackEngine
+    let turns = GenerationTurns()
     let key = IdentityKey()
     private let upstream: Upstream
     private let hasEnded = Monitor(false)
     private let housework = Mutex<SystemThread?>(nil)
-    private let sessions = SharedRuns<Question, UploadPack>()
+    private let sessions = SharedRuns<Question, UpstreamSession>()
     private let listings = SharedRuns<Question, AdvertisedRefs>()
 
     /// What is asked of upstream, and with whose credentials.
@@ -25,11 +26,13 @@ final class CacheCore: Sendable {
         let prefixes: [ByteString]
     }
 
-    init(_ options: CacheOptions) throws {
-        grants = RefGrants(lifetime: options.grantLifetime)
+    /// - Parameter note: is told of what no request is about.
+    init(_ options: CacheOptions, note: @escaping @Sendable (String) -> Void) throws {
+        grants = RefGrants(
+            RefGrants.Limits(lifetime: options.grantLifetime, staleness: options.staleness))
         answers = try AnswerStore(
             options.store, AnswerStore.Options(budget: options.answerBudget))
-        mirrors = try MirrorFolder(options.store / "mirrors")
+        mirrors = try MirrorFolder(options.store / "mirrors", note: note)
         engine = try UploadPackEngine()
         upstream = Upstream(options.transport)
         let (grants, answers, hasEnded) = (grants, answers, hasEnded)
@@ -52,70 +55,83 @@ final class CacheCore: Sendable {
         answers.flush()
     }
 
-    /// Upstream lets the client in: asked anew each time.
+    /// Upstream lets the client in: asked anew each time. Where it is away, what it showed before.
+    ///
+    /// - Throws: ``UpstreamFailure``, ``CacheError/Code/cancelled``.
     func open(
-        _ address: RepositoryAddress, _ credentials: ClientCredentials,
-        isGone: () -> Bool
-    ) throws -> UploadPack {
+        _ address: RepositoryAddress, _ credentials: ClientCredentials, isGone: () -> Bool
+    ) throws -> ShownByUpstream {
         let question = Question(
             repository: address.identity, client: credentials.identity, prefixes: [])
-        let session = try asking(address, credentials) {
-            try sessions.value(for: question, isGone: isGone) {
-                try Blocking.run { [upstream] in try await upstream.open(address, credentials) }
+        return try orStale(address, credentials) {
+            let session = try sessions.value(for: question, isGone: isGone) {
+                [upstream] in try await upstream.open(address, credentials)
             }
+            // Older servers show their refs at once.
+            let offer = session.pack.advertisement
+            let shown = ShownByUpstream(
+                format: offer.objectFormat, session: session, refs: offer.refs)
+            grants.add(shown, address.identity, credentials.identity)
+            return shown
         }
-        // Older servers show their refs at once.
-        grants.add(
-            ShownByUpstream(session: session, refs: session.advertisement.refs),
-            address.identity, credentials.identity)
-        return session
     }
 
-    /// The session that upstream lately let the client in with; else a new one.
-    func session(
+    /// What upstream showed the client lately; else as ``open(_:_:isGone:)``.
+    func standing(
         _ address: RepositoryAddress, _ credentials: ClientCredentials, isGone: () -> Bool
-    ) throws -> UploadPack {
-        if let known = grants.find(address.identity, credentials.identity) {
-            return known.shown.session
-        }
+    ) throws -> ShownByUpstream {
+        if let known = grants.find(address.identity, credentials.identity) { return known.shown }
         return try open(address, credentials, isGone: isGone)
     }
 
-    /// The refs as upstream shows them to the client now.
+    /// The refs as upstream shows them to the client now. Where it is away, those that it showed before.
+    ///
+    /// - Throws: as ``open(_:_:isGone:)``.
     func refs(
         _ address: RepositoryAddress, _ credentials: ClientCredentials, _ prefixes: [ByteString],
         isGone: () -> Bool
-    ) throws -> (session: UploadPack, refs: AdvertisedRefs) {
-        var session = try session(address, credentials, isGone: isGone)
-        if let known = session.advertisement.refs {
+    ) throws -> (shown: ShownByUpstream, refs: AdvertisedRefs) {
+        let standing = try standing(address, credentials, isGone: isGone)
+        guard let session = standing.session, session.pack.advertisement.refs == nil else {
             // They are as old as the session is.
-            session = try open(address, credentials, isGone: isGone)
-            return (session, session.advertisement.refs ?? known)
+            let shown = try open(address, credentials, isGone: isGone)
+            if let refs = shown.refs { return (shown, refs) }
+            return try refs(address, credentials, prefixes, isGone: isGone)
         }
         let question = Question(
             repository: address.identity, client: credentials.identity, prefixes: prefixes)
-        let fixed = session
-        let refs = try asking(address, credentials) {
-            try listings.value(for: question, isGone: isGone) {
-                try Blocking.run { [upstream] in
-                    try await upstream.refs(of: fixed, prefixes: prefixes)
-                }
+        let shown = try orStale(address, credentials) {
+            let refs = try listings.value(for: question, isGone: isGone) {
+                [upstream] in try await upstream.refs(of: session, prefixes: prefixes)
             }
+            let shown = ShownByUpstream(
+                format: standing.format, session: session, refs: refs, isWhole: prefixes.isEmpty)
+            grants.add(shown, prefixes: prefixes, address.identity, credentials.identity)
+            return shown
         }
-        grants.add(
-            ShownByUpstream(session: session, refs: refs), address.identity, credentials.identity)
-        return (fixed, refs)
+        guard let refs = shown.refs else { throw CacheError(.cancelled, "no answer") }
+        return (shown, refs)
     }
 
     /// Where upstream refuses, what it allowed before is over.
-    private func asking<Value>(
+    func asking<Value>(
         _ address: RepositoryAddress, _ credentials: ClientCredentials, _ body: () throws -> Value
     ) throws -> Value {
         do { return try body() } catch let failure as UpstreamFailure {
-            if [401, 403, 404, 410].contains(failure.status) {
-                grants.remove(address.identity, credentials.identity)
-            }
+            if failure.isRefusal { grants.remove(address.identity, credentials.identity) }
             throw failure
+        }
+    }
+
+    private func orStale(
+        _ address: RepositoryAddress, _ credentials: ClientCredentials,
+        _ body: () throws -> ShownByUpstream
+    ) throws -> ShownByUpstream {
+        do { return try asking(address, credentials, body) } catch let failure as UpstreamFailure {
+            guard failure.isOutage,
+                let known = grants.findStale(address.identity, credentials.identity)
+            else { throw failure }
+            return known
         }
     }
 }

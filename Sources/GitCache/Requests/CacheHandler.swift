@@ -53,6 +53,11 @@ final class CacheHandler: HTTPHandler {
             exchange.respond(GitServer.HTTPResponse(bodyFault: fault))
         } catch is ExchangeEnded {
             exchange.fail()
+        } catch let passed as PassedBy {
+            // TODO
+            exchange.note("error", passed.cause.message)
+            exchange.respond(
+                GitServer.HTTPResponse(500, text: "The cache failed; its log says more.").uncached)
         } catch let refusal as StatusRefusal {
             exchange.note("error", refusal.reason)
             exchange.respond(refusal.response)
@@ -78,9 +83,8 @@ final class CacheHandler: HTTPHandler {
         exchange.note("service", "upload-pack")
         try UpstreamFailure.passingOn {
             let credentials = credentials(exchange)
-            let session = try core.open(
-                address, credentials, isGone: { exchange.isCancelled })
-            let refs = try refs(address, credentials, session, exchange)
+            let shown = try core.open(address, credentials, isGone: { exchange.isCancelled })
+            let refs = try refs(address, credentials, shown, exchange)
             try core.engine.advertise(
                 refs.mirror.repository, refs, version(exchange), exchange)
         }
@@ -91,12 +95,17 @@ final class CacheHandler: HTTPHandler {
         let body = try RequestBody(exchange, maximum: Self.largestBody).all()
         try UpstreamFailure.passingOn {
             let credentials = credentials(exchange)
-            let session = try core.session(
+            let shown = try core.standing(
                 address, credentials, isGone: { exchange.isCancelled })
-            let refs = try refs(address, credentials, session, exchange)
-            try core.engine.answer(
-                body, refs.mirror.repository, refs, version(exchange), exchange,
-                keeper: KeptFetch(core.answers, refs.mirror.name, exchange), packs: refs)
+            let refs = try refs(address, credentials, shown, exchange)
+            do {
+                try core.engine.answer(
+                    body, refs.mirror.repository, refs, version(exchange), exchange,
+                    keeper: KeptFetch(core.answers, refs.mirror.name, exchange), packs: refs)
+            } catch let error as StoreError {
+                core.mirrors.suspect(refs.mirror, error)
+                throw error
+            }
         }
     }
 
@@ -104,11 +113,11 @@ final class CacheHandler: HTTPHandler {
     private static let largestBody: UInt64 = 10 << 20
 
     private func refs(
-        _ address: RepositoryAddress, _ credentials: ClientCredentials, _ session: UploadPack,
+        _ address: RepositoryAddress, _ credentials: ClientCredentials, _ shown: ShownByUpstream,
         _ exchange: HTTPExchange
     ) throws -> CacheRefs {
-        let mirror = try core.mirrors.mirror(
-            address.mirror, session.advertisement.objectFormat)
+        if shown.session == nil { exchange.note("stale", "true") }
+        let mirror = try core.mirrors.mirror(address.mirror, shown.format)
         return CacheRefs(
             core, address, credentials, mirror, isGone: { exchange.isCancelled })
     }

@@ -13,7 +13,7 @@ final class CacheRefs: RefSource {
     let mirror: Mirror
     private let isGone: @Sendable () -> Bool
     /// What was decided by. What others with the same credentials are shown meanwhile changes nothing.
-    private let decisive = Mutex<(session: UploadPack, refs: AdvertisedRefs)?>(nil)
+    private let decisive = Mutex<(shown: ShownByUpstream, refs: AdvertisedRefs)?>(nil)
 
     init(
         _ cache: CacheCore, _ address: RepositoryAddress, _ credentials: ClientCredentials,
@@ -28,47 +28,79 @@ final class CacheRefs: RefSource {
 
     var hidesObjects: Bool { true }
 
+    /// Whether the refs are those of before upstream went away.
+    var isStale: Bool { decisive.withLock { $0 }.map { $0.shown.session == nil } ?? false }
+
     func listed(_ prefixes: [ByteString]) throws -> ShownRefs {
-        Self.shown(try ask(prefixes).refs, lately: [])
+        try UpstreamFailure.passingOn {
+            let found = try cache.refs(address, credentials, prefixes, isGone: isGone)
+            decisive.withLock { $0 = found }
+            return Self.shown(found.refs, lately: [])
+        }
     }
 
     /// By what upstream showed the client lately, else by what it shows now; and all of that is here then.
-    func deciding(
-        on wants: [ObjectID], _ names: [RefName], isPlain: Bool
-    ) throws -> ShownRefs {
-        let (shown, tips) = try decide(on: wants, names)
-        let refs = shown.refs
-        let named = names.compactMap { name in refs.refs.first { $0.name == name }?.oid }
-        let current = Set(refs.refs.map(\.oid))
-        // The first clone is fed while its objects arrive: see send(_:to:).
-        if !isPlain || !mirror.isEmpty || !current.isSuperset(of: wants) {
-            let known = Set(tips)
-            var needed = wants.filter(known.contains) + named
-            // Whether the refs lead to something else is seen when all of them are here.
-            if !known.isSuperset(of: wants) { needed += current }
-            try UpstreamFailure.passingOn {
-                try mirror.ensure(
-                    needed, with: refs.usualTips, shown: refs, from: shown.session,
-                    isGone: isGone)
+    func deciding(on question: WantQuestion) throws -> ShownRefs {
+        try UpstreamFailure.passingOn {
+            try PassedBy.catching(mirror, cache.mirrors) {
+                let (found, tips) = try decide(on: question)
+                decisive.withLock { $0 = found }
+                try bring(question, found, tips)
+                var shown = Self.shown(found.refs, lately: try here(tips))
+                if found.shown.session == nil { shown.notice = Self.staleness }
+                return shown
             }
         }
-        return Self.shown(refs, lately: try here(tips))
     }
 
-    private func decide(
-        on wants: [ObjectID], _ names: [RefName]
-    ) throws -> (shown: (session: UploadPack, refs: AdvertisedRefs), tips: [ObjectID]) {
+    private static let staleness: ByteString =
+        "warning: the upstream cannot be reached; this is what it had when it was seen last\n"
+
+    private typealias Found = (shown: ShownByUpstream, refs: AdvertisedRefs)
+
+    private func decide(on question: WantQuestion) throws -> (found: Found, tips: [ObjectID]) {
         let granted = cache.grants.find(address.identity, credentials.identity)
-        if names.isEmpty, let granted, let refs = granted.shown.refs, try covers(granted, wants) {
+        if let granted, let refs = granted.shown.refs, question.names.isEmpty,
+            !question.needsAllRefs || granted.shown.isWhole,
+            try covers(refs, granted.tips, question.wants)
+        {
             // What it was shown lately is enough.
-            let shown = (granted.shown.session, refs)
-            decisive.withLock { $0 = shown }
-            return (shown, granted.tips)
+            return ((granted.shown, refs), granted.tips)
         }
-        let shown = try ask([])
-        decisive.withLock { $0 = shown }
+        let found = try cache.refs(address, credentials, [], isGone: isGone)
         let lately = cache.grants.find(address.identity, credentials.identity)?.tips ?? []
-        return (shown, lately + shown.refs.refs.map(\.oid))
+        return (found, lately + found.refs.refs.map(\.oid))
+    }
+
+    /// Has what is asked for come here. The first clone is fed while its objects arrive: see
+    /// ``open(_:isUnwanted:)``.
+    private func bring(
+        _ question: WantQuestion, _ found: Found, _ tips: [ObjectID]
+    ) throws {
+        let (wants, refs) = (question.wants, found.refs)
+        let current = Set(refs.refs.map(\.oid))
+        if question.isPlain, mirror.isEmpty, current.isSuperset(of: wants) { return }
+        let known = Set(tips)
+        let named = question.names.compactMap { name in
+            refs.refs.first { $0.name == name }?.oid
+        }
+        try ensure(wants.filter(known.contains) + named, found, isGone)
+        // What else is asked for may be behind a branch; else it is seen when all refs are here.
+        let others = wants.filter { !known.contains($0) }
+        if others.isEmpty { return }
+        try ensure(refs.usualTips, found, isGone)
+        if try leads(refs, tips, to: others) { return }
+        try ensure(Array(current), found, isGone)
+    }
+
+    private func ensure(
+        _ wants: [ObjectID], _ found: Found, _ isGone: @escaping () -> Bool
+    ) throws {
+        try cache.asking(address, credentials) {
+            try mirror.ensure(
+                wants, with: found.refs.usualTips, shown: found.refs, from: found.shown.session,
+                isGone: isGone)
+        }
     }
 
     /// Those that are here, in an order that is always the same.
@@ -82,22 +114,19 @@ final class CacheRefs: RefSource {
 
     /// Whether what the client was shown lately gives it a right to all of these.
     private func covers(
-        _ granted: (shown: ShownByUpstream, tips: [ObjectID]), _ wants: [ObjectID]
+        _ refs: AdvertisedRefs, _ tips: [ObjectID], _ wants: [ObjectID]
     ) throws -> Bool {
-        guard let refs = granted.shown.refs else { return false }
-        let others = wants.filter(Set(wants).subtracting(granted.tips).contains)
-        if others.isEmpty { return true }
+        let known = Set(tips)
+        let others = wants.filter { !known.contains($0) }
         // Blobs that a partial clone lacks: to list all refs for each of these would be slow.
-        return try cache.engine.leads(
-            Self.shown(refs, lately: here(granted.tips)), to: others, in: mirror.repository)
+        return try others.isEmpty || leads(refs, tips, to: others)
     }
 
-    private func ask(
-        _ prefixes: [ByteString]
-    ) throws -> (session: UploadPack, refs: AdvertisedRefs) {
-        try UpstreamFailure.passingOn {
-            try cache.refs(address, credentials, prefixes, isGone: isGone)
-        }
+    private func leads(
+        _ refs: AdvertisedRefs, _ tips: [ObjectID], to wants: [ObjectID]
+    ) throws(StoreError) -> Bool {
+        try cache.engine.leads(
+            Self.shown(refs, lately: here(tips)), to: wants, in: mirror.repository)
     }
 
     private static func shown(_ refs: AdvertisedRefs, lately: [ObjectID]) -> ShownRefs {
@@ -128,17 +157,33 @@ extension AdvertisedRefs {
 }
 
 extension CacheRefs: PackSource {
-    /// The first pack of a mirror goes on to the client that it is fetched for as it comes.
-    func send(_ pack: PackRequest, to receiver: PackReceiver) throws -> Bool {
-        guard let shown = decisive.withLock({ $0 }) else { return false }
-        let refs = shown.refs
-        if mirror.isEmpty, try mirror.fetchFirst(pack, refs, shown.session, receiver) {
-            return true
+    /// The first pack of a mirror goes on to the client that it is fetched for as it comes. All others are
+    /// made of the mirror, a few at a time.
+    func open(
+        _ pack: PackRequest, isUnwanted: @escaping @Sendable () -> Bool
+    ) throws -> OpenPack {
+        guard let found = decisive.withLock({ $0 }) else { return OpenPack() }
+        return try UpstreamFailure.passingOn {
+            try PassedBy.catching(mirror, cache.mirrors) {
+                if let first = try cache.asking(
+                    address, credentials,
+                    {
+                        try mirror.beginFirst(
+                            pack, found.refs, found.shown.session, isUnwanted: isUnwanted)
+                    })
+                {
+                    return OpenPack { receiver in
+                        try first.send(to: receiver)
+                    } close: {
+                        first.close()
+                    }
+                }
+                // Somebody else was faster.
+                try ensure(pack.wants, found, isUnwanted)
+                let turn = try cache.turns.enter(
+                    mirror.name, credentials.identity, isUnwanted: isUnwanted)
+                return OpenPack(close: turn.end)
+            }
         }
-        // Somebody else was faster.
-        try mirror.ensure(
-            pack.wants, with: refs.usualTips, shown: refs, from: shown.session,
-            isGone: isGone)
-        return false
     }
 }

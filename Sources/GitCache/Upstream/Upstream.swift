@@ -1,30 +1,24 @@
 import GitClient
 import GitCore
+import GitStore
 import GitWire
 import Synchronization
 
-/// Why upstream did not do what a client asked for.
-struct UpstreamFailure: Error {
-    /// Upstream's status; 502 where it gave none that can be passed on.
-    let status: Int
-    /// What a client needs to go on: how to log in, when to come again.
-    let headers: [(name: String, value: ByteString)]
-    let message: String
-}
+/// A repository of an upstream that let a client in.
+struct UpstreamSession: Sendable {
+    let pack: UploadPack
+    let host: ByteString
+    let client: ClientIdentity
+    private let noted: NotingTransport
+    private let health: UpstreamHealth
 
-/// Asks upstreams on behalf of clients: with a client's own credentials, and nothing else that could let
-/// it in.
-struct Upstream: Sendable {
-    private let transport: any HTTPTransport
-
-    init(_ transport: any HTTPTransport) { self.transport = transport }
-
-    /// Asks a repository's upload-pack what it can do.
-    func open(
-        _ address: RepositoryAddress, _ credentials: ClientCredentials
-    ) async throws(UpstreamFailure) -> UploadPack {
-        let noted = NotingTransport(transport, address.host)
-        do throws(ClientError) {
+    fileprivate init(
+        _ address: RepositoryAddress, _ credentials: ClientCredentials, _ upstream: Upstream
+    ) async throws {
+        let noted = NotingTransport(upstream.transport, address.host)
+        let (host, client) = (address.host.name, credentials.identity)
+        let health = upstream.health
+        pack = try await health.asking(host, client, noted) { () throws(ClientError) in
             var options = address.host.options
             options.extraHeaders += credentials.lines
             let fixed = options
@@ -32,27 +26,69 @@ struct Upstream: Sendable {
                 try address.host.url(of: address.path), transport: noted,
                 credentials: NoCredentials(), options: { _ throws(ClientError) in fixed })
             return try await UploadPack(remote)
-        } catch { throw noted.failure(error) }
+        }
+        self.host = host
+        self.client = client
+        self.noted = noted
+        self.health = health
+    }
+
+    /// Does what asks upstream for something, if upstream may be asked.
+    ///
+    /// - Throws: ``UpstreamFailure``; the `StoreError` where `body` failed with that.
+    func asking<Value: Sendable>(
+        _ body: () async throws(ClientError) -> Value
+    ) async throws -> Value {
+        try await health.asking(host, client, noted, body)
+    }
+}
+
+/// Asks upstreams on behalf of clients: with a client's own credentials, and nothing else that could let
+/// it in.
+struct Upstream: Sendable {
+    fileprivate let transport: any HTTPTransport
+    fileprivate let health = UpstreamHealth()
+
+    init(_ transport: any HTTPTransport) { self.transport = transport }
+
+    /// Asks a repository's upload-pack what it can do.
+    ///
+    /// - Throws: ``UpstreamFailure``.
+    func open(
+        _ address: RepositoryAddress, _ credentials: ClientCredentials
+    ) async throws -> UpstreamSession {
+        try await UpstreamSession(address, credentials, self)
     }
 
     /// The refs whose names begin with one of the prefixes; all where there are none.
+    ///
+    /// - Throws: ``UpstreamFailure``.
     func refs(
-        of session: UploadPack, prefixes: [ByteString]
-    ) async throws(UpstreamFailure) -> AdvertisedRefs {
-        do throws(ClientError) { return try await session.refs(prefixes: prefixes) } catch {
-            throw UpstreamFailure(error)
+        of session: UpstreamSession, prefixes: [ByteString]
+    ) async throws -> AdvertisedRefs {
+        try await session.asking { () throws(ClientError) in
+            try await session.pack.refs(prefixes: prefixes)
         }
     }
 }
 
-extension UpstreamFailure {
-    /// A status that says what to do about it is passed on; what is between this machine and upstream is
-    /// no client's business.
-    init(_ error: ClientError, headers: [(name: String, value: ByteString)] = []) {
-        let isPassedOn = [401, 403, 404, 410, 429, 503].contains(error.status)
-        self.init(
-            status: isPassedOn ? error.status : 502, headers: isPassedOn ? headers : [],
-            message: error.message)
+extension UpstreamHealth {
+    fileprivate func asking<Value: Sendable>(
+        _ host: ByteString, _ client: ClientIdentity, _ noted: NotingTransport,
+        _ body: () async throws(ClientError) -> Value
+    ) async throws -> Value {
+        try admit(host, client)
+        do throws(ClientError) {
+            let value = try await body()
+            succeeded(host)
+            return value
+        } catch {
+            if let cause = error.cause as? StoreError { throw cause }
+            if error.code == .cancelled { throw CacheError(.cancelled, "nobody waits") }
+            let failure = UpstreamFailure(error, headers: noted.headers)
+            failed(host, client, failure)
+            throw failure
+        }
     }
 }
 
@@ -76,17 +112,22 @@ private final class NotingTransport: HTTPTransport {
         var request = request
         // The logins of who runs the cache are not for its clients.
         request.usesNetrc = false
+        noted.withLock { $0 = [] }
         let response = try await transport.send(request)
         if response.status >= 400 {
             let headers = Self.passedOn.flatMap { name in
                 response.headers.all(name).map { (name: name, value: $0) }
             }
             noted.withLock { $0 = headers }
+            // Whether to wait is the client's business.
+            return HTTPResponse(
+                status: response.status,
+                headers: HTTPHeaders(response.headers.fields.filter { $0.name != "retry-after" }),
+                body: response.body)
         }
         return response
     }
 
-    func failure(_ error: ClientError) -> UpstreamFailure {
-        UpstreamFailure(error, headers: noted.withLock { $0 })
-    }
+    /// What came with the last refusal.
+    var headers: [(name: String, value: ByteString)] { noted.withLock { $0 } }
 }

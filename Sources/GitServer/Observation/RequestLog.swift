@@ -34,6 +34,11 @@ struct RequestLine {
         text = "{" + fields.map { "\"\($0.0)\":\($0.1)" }.joined(separator: ",") + "}\n"
     }
 
+    /// Something that no request is about.
+    init(event: String, at time: time_t) {
+        text = "{\"time\":\(Self.quoted(Self.iso8601(time))),\"event\":\(Self.quoted(event))}\n"
+    }
+
     private static func milliseconds(_ duration: Duration) -> Int64 {
         let (seconds, attoseconds) = duration.components
         return seconds * 1_000 + attoseconds / 1_000_000_000_000_000

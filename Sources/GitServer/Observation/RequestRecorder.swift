@@ -36,6 +36,9 @@ package final class RequestRecorder: Sendable {
         log?.add(RequestLine(record, at: time(nil)).text)
     }
 
+    /// Tells of something that no request is about; nothing secret.
+    package func note(_ event: String) { log?.add(RequestLine(event: event, at: time(nil)).text) }
+
     /// Writes what is left of the log.
     package func finish() { log?.finish() }
 

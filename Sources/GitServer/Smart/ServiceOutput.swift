@@ -14,14 +14,17 @@ package protocol ServiceOutput: AnyObject, Sendable {
 }
 
 /// Words for the client on why its request is not answered.
-struct Refusal: Error {
+package struct Refusal: Error {
     let text: String
 
-    init(_ text: String) { self.text = text }
+    package init(_ text: String) { self.text = text }
 }
 
+/// Ends a request before anything has been sent: its answer is somebody else's business.
+package protocol BeforeAnswer: Error {}
+
 /// Has a request answered with a status of HTTP, where nothing has been sent yet.
-package struct StatusRefusal: Error {
+package struct StatusRefusal: BeforeAnswer {
     package let response: HTTPResponse
     /// For the log.
     package let reason: String
@@ -42,7 +45,7 @@ extension Refusal {
         case let error as StoreError where error.code == .cancelled: return nil
         case let error as StoreError where error.code == .invalid || error.code == .unsupported:
             return error.message
-        case is ExchangeEnded, is StatusRefusal: return nil
+        case is ExchangeEnded, is any BeforeAnswer: return nil
         case let fault as BodyFault:
             return fault == .tooLarge ? "the request is too large" : "the request is malformed"
         default: return "the repository cannot be read; the server's log says more"

@@ -33,7 +33,7 @@ package final class UploadPackEngine: Sendable {
 
     /// Answers `info/refs`.
     ///
-    /// - Throws: ``StatusRefusal`` where nothing has been sent; all else the client has been told.
+    /// - Throws: ``BeforeAnswer`` where nothing has been sent; all else the client has been told.
     package func advertise(
         _ repository: Repository, _ refs: any RefSource, _ version: ProtocolVersion,
         _ exchange: HTTPExchange
@@ -82,8 +82,8 @@ package final class UploadPackEngine: Sendable {
         do {
             try body(answer)
             answer.end()
-        } catch let refusal as StatusRefusal {
-            throw refusal
+        } catch let error as any BeforeAnswer {
+            throw error
         } catch is ExchangeEnded {
             answer.fail()
             throw ExchangeEnded()

@@ -221,16 +221,20 @@ struct FetchRun {
         let elsewhere = uris.blobs(by: request.packfileURIProtocols)
         pack.elsewhere = elsewhere
         if let keeper = service.keeper {
-            let key = AnswerDescription(pack, request, begun: writer.lines.bytes).bytes
+            let key = AnswerDescription(
+                pack, request, begun: writer.lines.bytes + (refs.notice?.bytes ?? [])
+            ).bytes
+            // Whether it goes on is up to all who follow now, and no more to the one who asked.
+            output.onCancel(nil)
             guard let other = try keeper.output(forAnswer: key) else {
                 _ = writer.takeBytes()
                 return
             }
-            // Whether it goes on is up to all who follow now, and no more to the one who asked.
-            output.onCancel(nil)
             other.onCancel { [cancellation] in cancellation.set() }
             output = other
         }
+        let opened = try service.packs?.open(pack, isUnwanted: { [output] in output.isCancelled })
+        defer { opened?.close() }
         // Of packs elsewhere is told before, when it is known which of these blobs would be in the pack.
         if elsewhere.isEmpty { writer.beginPack() }
         try output.send(writer.takeBytes())
@@ -240,7 +244,9 @@ struct FetchRun {
             writer, output, assembler.progress, isQuiet: request.noProgress)
         defer { writer = sender.writer }
         try service.ticker.run(sender) {
-            if let packs = service.packs, try packs.send(pack, to: PackReceiver(sender)) {
+            if let notice = refs.notice { sender.warn(notice) }
+            if let send = opened?.send {
+                try send(PackReceiver(sender))
                 return sender.finish(nil)
             }
             let summary = try assembler.run(

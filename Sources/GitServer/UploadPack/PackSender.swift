@@ -71,6 +71,15 @@ final class PackSender: Ticking {
         }
     }
 
+    /// Tells the person something that is no progress.
+    func warn(_ text: ByteString) {
+        guard !isQuiet else { return }
+        state.withLock { state in
+            state.writer.progress(text)
+            sendNow(&state)
+        }
+    }
+
     /// Ends the pack.
     ///
     /// - Parameter summary: what it was made of, where it was made here.

@@ -3,9 +3,24 @@ package import GitStore
 
 /// Has packs from elsewhere than the repository.
 package protocol PackSource: Sendable {
-    /// Hands over the pack that is asked for, as it comes; false where it has none, and nothing was handed
-    /// over.
-    func send(_ pack: PackRequest, to receiver: PackReceiver) throws -> Bool
+    /// Sees to it that the pack can be sent; called before the first byte of the answer. May wait.
+    ///
+    /// - Parameter isUnwanted: whether nobody waits for the pack any more.
+    /// - Throws: ``StatusRefusal`` and other errors that are ``BeforeAnswer``.
+    func open(_ pack: PackRequest, isUnwanted: @escaping @Sendable () -> Bool) throws -> OpenPack
+}
+
+/// A pack that can be sent.
+package struct OpenPack {
+    /// Hands over the pack as it comes; nil where it is made of the repository.
+    let send: ((PackReceiver) throws -> Void)?
+    /// Called once, when it was sent or is not to be.
+    let close: () -> Void
+
+    package init(_ send: ((PackReceiver) throws -> Void)? = nil, close: @escaping () -> Void = {}) {
+        self.send = send
+        self.close = close
+    }
 }
 
 /// Takes a pack on its way to a client, from any one thread at a time.

@@ -10,10 +10,19 @@ package protocol RefSource: Sendable {
     func listed(_ prefixes: [ByteString]) throws -> ShownRefs
     /// The refs by which it is decided whether a client may have these objects and refs.
     ///
-    /// - Parameter isPlain: whether all that these lead to is asked for, by who has nothing of it.
-    func deciding(
-        on wants: [ObjectID], _ names: [RefName], isPlain: Bool
-    ) throws -> ShownRefs
+    func deciding(on question: WantQuestion) throws -> ShownRefs
+}
+
+/// What a request needs to have decided.
+package struct WantQuestion: Sendable {
+    /// The objects that are asked for by their ids.
+    package let wants: [ObjectID]
+    /// The refs that are asked for by their names.
+    package var names: [RefName] = []
+    /// Whether all that these lead to is asked for, by who has nothing of it.
+    package var isPlain = false
+    /// Whether other refs change the answer, too.
+    package var needsAllRefs = false
 }
 
 /// The repository's own.
@@ -27,9 +36,5 @@ struct OwnRefs: RefSource {
         try ShownRefs(repository, hidden, prefixes: prefixes)
     }
 
-    func deciding(
-        on wants: [ObjectID], _ names: [RefName], isPlain: Bool
-    ) throws -> ShownRefs {
-        try listed([])
-    }
+    func deciding(on question: WantQuestion) throws -> ShownRefs { try listed([]) }
 }

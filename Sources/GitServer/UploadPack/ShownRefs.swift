@@ -12,6 +12,8 @@ package struct ShownRefs: Sendable {
     let hidden: [RefEntry]
     /// Objects that were shown lately, and may still be asked for.
     private var lately: [ObjectID] = []
+    /// What the person is to know of them: a line with its LF.
+    package var notice: ByteString?
 
     /// - Parameters:
     ///   - refs: by name, without `HEAD`.

@@ -88,8 +88,7 @@ struct UploadPackService {
     private func fetch(_ request: UploadPackRequest) throws {
         guard !request.asksNothing else { return }
         let source = source
-        let refs = try source.deciding(
-            on: request.wants, request.wantRefs, isPlain: request.isPlain)
+        let refs = try source.deciding(on: WantQuestion(request))
         var run = try FetchRun(self, request, refs, hidesObjects: source.hidesObjects)
         try run.run()
     }
@@ -112,7 +111,7 @@ struct UploadPackService {
     }
 
     private func tellOfObjects(_ arguments: ObjectInfoArguments) throws {
-        let refs = try source.deciding(on: arguments.oids, [], isPlain: false)
+        let refs = try source.deciding(on: WantQuestion(wants: arguments.oids))
         let reachable = served.reachable(
             from: refs.tips, shallow: try repository.shallowCommits())
         let cancellation = CancellationFlag()
@@ -139,10 +138,15 @@ struct UploadPackService {
     }
 }
 
-extension UploadPackRequest {
-    /// Whether all that the wants lead to is asked for, by who has nothing of it.
-    fileprivate var isPlain: Bool {
-        isDone && filter == nil && deepen == nil && shallow.isEmpty
-            && rounds.allSatisfy(\.isEmpty)
+extension WantQuestion {
+    fileprivate init(_ request: UploadPackRequest) {
+        wants = request.wants
+        names = request.wantRefs
+        isPlain =
+            request.isDone && request.filter == nil && request.deepen == nil
+            && request.shallow.isEmpty && request.rounds.allSatisfy(\.isEmpty)
+        // History that ends at refs, and patterns that are found by a ref.
+        if case .cut(_, let excluding) = request.deepen, !excluding.isEmpty { needsAllRefs = true }
+        if request.filter?.printable.contains("sparse") ?? false { needsAllRefs = true }
     }
 }

@@ -46,6 +46,22 @@ public struct AdvertisedRefs: Sendable {
     /// How many refs were left out for that.
     public let skippedCount: Int
 
+    /// Without those whose names begin with one of the prefixes.
+    package func leavingOut(_ prefixes: [ByteString]) -> AdvertisedRefs {
+        let isMeant = { (name: RefName) in prefixes.contains { name.bytes.hasPrefix($0) } }
+        return AdvertisedRefs(
+            refs: refs.filter { !isMeant($0.name) }, head: isMeant(.head) ? .absent : head,
+            objectFormat: objectFormat, skippedNames: skippedNames, skippedCount: skippedCount)
+    }
+
+    /// With others, none of which is one of these.
+    package func adding(_ others: AdvertisedRefs) -> AdvertisedRefs {
+        AdvertisedRefs(
+            refs: (refs + others.refs).sorted { $0.name < $1.name },
+            head: others.head == .absent ? head : others.head, objectFormat: objectFormat,
+            skippedNames: skippedNames, skippedCount: skippedCount)
+    }
+
     /// A branch at the same commit as a detached HEAD: `preferred`, else `refs/heads/master`, else the
     /// first there is. This is Git's guess for servers that do not tell where HEAD points.
     public func branchAtHead(preferring preferred: RefName? = nil) -> RefName? {

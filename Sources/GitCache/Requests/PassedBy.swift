@@ -1,0 +1,20 @@
+import GitClient
+import GitServer
+import GitStore
+
+/// The cache's own store cannot do what a request needs: upstream is to answer it by itself.
+///
+/// A full disk, or a mirror that is damaged, costs speed and no answer.
+struct PassedBy: BeforeAnswer {
+    let cause: StoreError
+
+    /// Has a failure of the store become this. What a damaged mirror holds is not used again.
+    static func catching<Value>(
+        _ mirror: Mirror, _ folder: MirrorFolder, _ body: () throws -> Value
+    ) throws -> Value {
+        do { return try body() } catch let error as StoreError where error.code != .cancelled {
+            folder.suspect(mirror, error)
+            throw PassedBy(cause: error)
+        }
+    }
+}
