@@ -31,9 +31,12 @@ extension UpstreamFailure {
             }
         if let message {
             self.init(
-                status: error.status, headers: headers, message: message, reason: error.message)
+                status: error.status, headers: headers, message: message, reason: error.message,
+                isOutage: error.status == 503)
         } else {
-            let isOutage = [.network, .tls].contains(error.code) || error.status >= 500
+            // 500 may be one repository's trouble.
+            let isOutage =
+                [.network, .tls].contains(error.code) || [502, 504].contains(error.status)
             self.init(
                 status: 502,
                 message: isOutage

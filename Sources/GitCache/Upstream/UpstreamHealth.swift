@@ -67,7 +67,7 @@ final class UpstreamHealth: Sendable {
                 state.limited[Limited(host: host, client: client)] = now + wait
             case 503 where wait != nil:
                 state.hosts[host, default: Host()].closedUntil = now + (wait ?? .zero)
-            case _ where failure.status == 503 || failure.isOutage:
+            case _ where failure.isOutage:
                 var known = state.hosts[host] ?? Host()
                 known.failures += 1
                 if known.failures >= Self.patience {
