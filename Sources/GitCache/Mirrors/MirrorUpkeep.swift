@@ -40,11 +40,6 @@ private final class Work: Sendable {
 
     init(_ note: @escaping @Sendable (String) -> Void) { self.note = note }
 
-    /// More packs than this are put into one.
-    private static let mostPacks = 8
-    /// Fewer objects are walked through as fast as bitmaps are read.
-    private static let leastObjects = 10_000
-
     func end() {
         state.withLock { state in
             state.hasEnded = true
@@ -57,11 +52,13 @@ private final class Work: Sendable {
         let repository = mirror.repository
         do throws(StoreError) {
             try repository.objects.refresh()
-            guard isDue(repository) else { return }
+            guard let plan = RepackPlan(repository.objects.packCounts) else { return }
             var options = RepackOptions()
             options.packsEverything = true
             options.removesRedundant = true
-            options.writesBitmaps = true
+            options.keptPacks = plan.kept
+            // There are bitmaps for one pack that has everything.
+            options.writesBitmaps = plan.kept.isEmpty
             options.writesReverseIndex = true
             let repacker = try Repacker(repository, options)
             guard begin(repacker) else { return }
@@ -84,12 +81,5 @@ private final class Work: Sendable {
             if !state.hasEnded { state.running = repacker }
             return !state.hasEnded
         }
-    }
-
-    private func isDue(_ repository: Repository) -> Bool {
-        let packs = repository.objects.packPaths
-        if packs.count > Self.mostPacks { return true }
-        let hasBitmaps = packs.contains { FileSystem.exists($0 + ".bitmap") }
-        return !hasBitmaps && repository.objects.packedCount >= Self.leastObjects
     }
 }

@@ -122,9 +122,9 @@ public final class ObjectDatabase: Sendable {
 
     /// The paths of this store's own packs, without an ending.
     package var packPaths: [ByteString] { packs.listing.paths }
-    /// Objects in packs; those that are in two count twice.
-    package var packedCount: Int {
-        packs.listing.packs.reduce(0) { $0 + ((try? $1.index().count) ?? 0) }
+    /// How many objects are in each of these packs.
+    package var packCounts: [(path: ByteString, count: Int)] {
+        packs.listing.packs.map { ($0.path, (try? $0.index().count) ?? 0) }
     }
 
     private static func alternatePaths(_ directory: ByteString) throws(StoreError) -> [ByteString] {
