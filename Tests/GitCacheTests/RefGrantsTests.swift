@@ -95,7 +95,7 @@ struct RefGrantsTests {
             grants.add(part, prefixes: ["refs/heads/"], "forge/x", anna)
             try await Task.sleep(for: .milliseconds(20))
         }
-        #expect(ContinuousClock.now - start < .seconds(30))
+        #expect(ContinuousClock.now - start < .seconds(240))
     }
 
     @Test func whatIsTooLongAgoIsNoRight() async throws {

@@ -40,7 +40,7 @@ final class PackSelection {
         openLinks = links
         return links
     }
-    private let progress: PackBuildProgress
+    let progress: PackBuildProgress
     let cancellation: CancellationFlag
     private var excludedTrees: [Int] = []
     private var excludedCommits: [Int] = []
@@ -48,7 +48,6 @@ final class PackSelection {
     private var givenBlobs: [Int] = []
     /// Blobs whose sizes decide.
     private var sized: [UInt32] = []
-    private var treeDepths: [UInt32] = []
 
     static let excluding: UInt8 = 0
     static let including: UInt8 = 1
@@ -262,6 +261,7 @@ final class PackSelection {
         links.begin(round: Self.including)
         let filter = request.filter
         let walk = SparseWalk(self)
+        let trees = TreeSelection(self)
         let isWanted = filter.depth > 0 && !filter.kinds.isDisjoint(with: [.tree, .blob])
         if isWanted {
             let roots = records.map { commits.history.records[$0].tree }
@@ -269,9 +269,9 @@ final class PackSelection {
             if !filter.sparse.isEmpty {
                 for root in roots { try walk.include(root: root) }
             } else if filter.depth == .max {
-                try includeAll(under: roots)
+                try trees.includeAll(under: roots)
             } else {
-                for root in roots { try includeSome(under: root, at: 0) }
+                for root in roots { try trees.includeSome(under: root, at: 0) }
             }
         }
         for tree in givenTrees where !objects.has(.uninteresting, tree) {
@@ -279,62 +279,11 @@ final class PackSelection {
             if !filter.sparse.isEmpty {
                 try walk.include(given: tree)
             } else if filter.depth == .max {
-                try includeAll(under: [tree])
+                try trees.includeAll(under: [tree])
             } else {
-                try includeChildren(of: tree, at: 0)
+                try trees.includeChildren(of: tree, at: 0)
             }
         }
-    }
-
-    private func includeAll(under roots: [Int]) throws(StoreError) {
-        for root in roots where !objects.has(.met, root) {
-            objects.set(.met, root)
-            if request.filter.kinds.contains(.tree) { choose(root) }
-        }
-        for root in roots {
-            var trees = [root]
-            while let tree = trees.popLast() {
-                if objects.has(.followed, tree) { continue }
-                try cancellation.check()
-                if let base = try baseToFollow(before: tree) {
-                    trees += [tree, base]
-                } else {
-                    try follow(tree, &trees)
-                }
-            }
-            progress.setEnumerated(chosen.count)
-        }
-        try objects.check()
-    }
-
-    /// A tree that this one is a delta on, and that waits to be followed, too.
-    private func baseToFollow(before tree: Int) throws(StoreError) -> Int? {
-        guard let oid = try links.unfollowedBase(of: tree), let base = objects.find(oid),
-            objects.has(.met, base), !objects.has(.followed, base), !objects.has(.waits, tree)
-        else { return nil }
-        objects.set(.waits, tree)
-        return base
-    }
-
-    /// Goes over the entries of a tree; the trees in it that were not met wait in `trees`.
-    private func follow(_ tree: Int, _ trees: inout [Int]) throws(StoreError) {
-        objects.set(.followed, tree)
-        let takesTrees = request.filter.kinds.contains(.tree)
-        let path = PathHash(ofDirectory: objects.hints[tree])
-        var fault: Int?
-        var found: [Int] = []
-        try links.forEach(tree) { link in
-            let number = objects.number(of: link.id)
-            let marks = objects.marks[number]
-            guard marks.isDisjoint(with: [.met, .uninteresting]) else { return }
-            if !note(link, number, path) { fault = number }
-            objects.set(.met, number)
-            if !link.isTree { return takeBlob(number) }
-            if takesTrees { choose(number) }
-            found.append(number)
-        }
-        if let fault { throw wrongKind(fault, in: tree) }
-        trees += found
     }
 
     /// Writes down what an entry says of an object; false where another said that it is of another
@@ -370,69 +319,5 @@ final class PackSelection {
                 choose(Int(number))
             }
         }
-    }
-
-    // MARK: Trees, to a depth
-
-    /// A tree is gone through again when it is found nearer to a commit than before.
-    private func includeSome(under root: Int, at depth: UInt64) throws(StoreError) {
-        guard visit(root, at: depth) else { return }
-        try includeChildren(of: root, at: depth + 1)
-    }
-
-    private func includeChildren(of root: Int, at depth: UInt64) throws(StoreError) {
-        var trees = [(number: root, depth: depth)]
-        var fault: Int?
-        while let (tree, depth) = trees.popLast() {
-            guard depth < request.filter.depth else { continue }
-            try cancellation.check()
-            let path = PathHash(ofDirectory: objects.hints[tree])
-            try links.forEach(tree, all: true) { link in
-                let number = objects.number(of: link.id)
-                guard !objects.has(.uninteresting, number) else { return }
-                if !note(link, number, path) { fault = number }
-                if !link.isTree {
-                    if !objects.has(.met, number) { takeBlob(number) }
-                    objects.set(.met, number)
-                } else if visit(number, at: depth) {
-                    trees.append((number, depth + 1))
-                }
-            }
-            if let fault { throw wrongKind(fault, in: tree) }
-        }
-    }
-
-    /// Says whether the tree's entries are to be gone through from this depth.
-    private func visit(_ tree: Int, at depth: UInt64) -> Bool {
-        if treeDepths.count < objects.count {
-            let missing = objects.count - treeDepths.count
-            treeDepths += Array(repeating: .max, count: max(missing, treeDepths.count))
-        }
-        guard depth < UInt64(treeDepths[tree]) else { return false }
-        treeDepths[tree] = UInt32(clamping: depth)
-        if request.filter.kinds.contains(.tree) { choose(tree) }
-        return true
-    }
-}
-
-/// A hash of paths in which the last sixteen characters count, the last one most: files of one name,
-/// and of like endings, are then near one another.
-struct PathHash {
-    private let directory: UInt32
-
-    /// - Parameter hash: that of the directory's own path; 0 at the top.
-    init(ofDirectory hash: UInt32) {
-        directory = hash == 0 ? 0 : Self.step(hash, UInt8(ascii: "/"))
-    }
-
-    /// Of the path of an entry in the directory.
-    func appending(_ name: UnsafeRawBufferPointer) -> UInt32 {
-        var hash = directory
-        for byte in name where byte != 0x20 && byte &- 9 > 4 { hash = Self.step(hash, byte) }
-        return hash
-    }
-
-    private static func step(_ hash: UInt32, _ byte: UInt8) -> UInt32 {
-        (hash >> 2) &+ UInt32(byte) << 24
     }
 }
