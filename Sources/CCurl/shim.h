@@ -99,6 +99,11 @@ static inline CURLcode apus_curl_keep_sockets_from_programs(CURL *easy) {
     return (curl_easy_setopt)(easy, CURLOPT_OPENSOCKETFUNCTION, apus_curl_open_socket);
 }
 
+// One that calls the function above, or refuses (CURL_SOCKET_BAD, which is -1).
+static inline CURLcode apus_curl_set_open_socket(CURL *easy, curl_opensocket_callback callback) {
+    return (curl_easy_setopt)(easy, CURLOPT_OPENSOCKETFUNCTION, callback);
+}
+
 // Whatever authentication a proxy offers: the macro has a cast that Swift does not import.
 static inline CURLcode apus_curl_allow_any_proxy_authentication(CURL *easy) {
     return (curl_easy_setopt)(easy, CURLOPT_PROXYAUTH, (long)CURLAUTH_ANY);

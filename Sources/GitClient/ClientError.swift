@@ -26,6 +26,8 @@ public struct ClientError: Error, Sendable {
         public static let unsupported = Code(name: "unsupported")
         /// A redirect that must not be followed.
         public static let redirect = Code(name: "redirect")
+        /// The host's name leads to an address that ``HTTPOptions/refusesPrivateAddresses`` refuses.
+        public static let refusedAddress = Code(name: "refusedAddress")
         /// The caller's task was cancelled.
         public static let cancelled = Code(name: "cancelled")
         /// The URL cannot be used: malformed, or of a kind that is refused.

@@ -36,6 +36,9 @@ final class CurlEasy {
 
     func outcome(_ result: CURLcode) -> Result<Void, ClientError> {
         if result == CURLE_OK { return .success(()) }
+        if result == CURLE_COULDNT_CONNECT, transfer.hasRefusedAddress.load(ordering: .relaxed) {
+            return .failure(refusal)
+        }
         return .failure(
             ClientError(
                 Self.code(of: result),
@@ -82,6 +85,7 @@ final class CurlEasy {
         try set(CURLOPT_NOSIGNAL, 1)
         try check(apus_curl_do_not_wait_for_resolver(handle))
         try check(apus_curl_keep_sockets_from_programs(handle))
+        try refusePrivateAddresses(request.options)
         try set(CURLOPT_TCP_KEEPALIVE, 1)
         try set(CURLOPT_BUFFERSIZE, HTTPLimits.readSize)
         try set(CURLOPT_ACCEPT_ENCODING, "deflate, gzip")
@@ -105,7 +109,7 @@ final class CurlEasy {
     }
 
     private func setTimes(_ options: HTTPOptions) throws(ClientError) {
-        try set(CURLOPT_CONNECTTIMEOUT, HTTPLimits.connectSeconds)
+        try set(CURLOPT_CONNECTTIMEOUT, max(1, options.connectTimeout))
         try set(CURLOPT_LOW_SPEED_LIMIT, max(0, options.lowSpeedLimit))
         try set(CURLOPT_LOW_SPEED_TIME, max(0, options.lowSpeedTime))
     }
@@ -173,7 +177,7 @@ final class CurlEasy {
     }
 
     /// Nil leaves libcurl's own default.
-    private func set(_ option: CURLoption, _ value: ByteString?) throws(ClientError) {
+    func set(_ option: CURLoption, _ value: ByteString?) throws(ClientError) {
         guard let value else { return }
         guard !value.bytes.contains(where: \.isControl) else {
             throw ClientError(.invalid, "an HTTP setting contains a control character")
@@ -181,7 +185,7 @@ final class CurlEasy {
         try check(value.withCString { apus_curl_set_string(handle, option, $0) })
     }
 
-    private func check(_ code: CURLcode) throws(ClientError) {
+    func check(_ code: CURLcode) throws(ClientError) {
         guard code != CURLE_OK else { return }
         let reason = curl_easy_strerror(code).map { String(cString: $0) } ?? "unknown"
         throw ClientError(.unsupported, "libcurl refuses a setting: \(reason)")

@@ -13,6 +13,8 @@ struct HTTPHead: Sendable {
 /// pause, and the reader that takes from it, to resume.
 final class CurlTransfer: Sendable {
     let request: HTTPRequest
+    /// Whether an address was not connected to because it is one of the own network.
+    let hasRefusedAddress = Atomic(false)
     private let state = Mutex(State())
 
     init(_ request: HTTPRequest) { self.request = request }

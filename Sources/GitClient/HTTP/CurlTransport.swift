@@ -4,18 +4,20 @@ import Synchronization
 
 /// ``HTTPTransport`` on libcurl.
 ///
-/// All transfers of one `CurlTransport` run on one thread of its own and share connections: HTTP/2
+/// All transfers of one `CurlTransport` run on a thread of its own and share connections (on another one
+/// those that refuse addresses of the own network, so that they are never given a connection to one): HTTP/2
 /// over TLS, or HTTP/1.1 with keep-alive. Certificates are verified, only http and https are spoken,
 /// nothing is redirected, proxies come from the environment unless the options name one, and
 /// `~/.netrc` is looked up where a request carries no credentials.
 public final class CurlTransport: HTTPTransport {
-    private let loop = Mutex<CurlLoop?>(nil)
+    /// By whether their connections lead to addresses of the own network never, or perhaps.
+    private let loops = Mutex<[Bool: CurlLoop]>([:])
 
     public init() {}
 
     public func send(_ request: HTTPRequest) async throws(ClientError) -> HTTPResponse {
         try request.url.requireHTTP()
-        let loop = try runningLoop()
+        let loop = try runningLoop(request.options.refusesPrivateAddresses)
         let transfer = CurlTransfer(request)
         // Whoever stops waiting drops the body, and with it the transfer.
         let body = CurlBody(transfer, on: loop)
@@ -24,10 +26,10 @@ public final class CurlTransport: HTTPTransport {
         return HTTPResponse(status: head.status, headers: head.headers, body: body)
     }
 
-    private func runningLoop() throws(ClientError) -> CurlLoop {
-        let running = loop.withLock { loop in
-            if loop == nil { loop = CurlLoop() }
-            return loop
+    private func runningLoop(_ refusesPrivate: Bool) throws(ClientError) -> CurlLoop {
+        let running = loops.withLock { loops in
+            if loops[refusesPrivate] == nil { loops[refusesPrivate] = CurlLoop() }
+            return loops[refusesPrivate]
         }
         guard let running else {
             throw ClientError(

@@ -21,11 +21,19 @@ public struct HTTPOptions: Sendable, Hashable {
     public var extraHeaders: [ByteString] = []
     /// `http.userAgent`.
     public var userAgent: ByteString = HTTPOptions.defaultUserAgent
+    /// Seconds to connect, name look-up and TLS included.
+    public var connectTimeout = HTTPLimits.connectSeconds
     /// A transfer slower than `lowSpeedLimit` bytes a second for `lowSpeedTime` seconds is given up:
     /// `http.lowSpeedLimit`, `http.lowSpeedTime`. Time that the reader of the body takes does not
     /// count.
     public var lowSpeedLimit = HTTPLimits.stallBytesPerSecond
     public var lowSpeedTime = HTTPLimits.stallSeconds
+    /// Whether only addresses are connected to that are out in the Internet: none of this machine, of a
+    /// network of its own (RFC 1918, link-local, unique local) or of a cloud's, which tells its machines
+    /// their secrets there. Looked at when the connection is made; else ``ClientError/Code/refusedAddress``.
+    /// With ``proxy``, the proxy resolves the name, and nothing is looked at. One that the environment names
+    /// has to be out in the Internet, too.
+    public var refusesPrivateAddresses = false
     public var followRedirects = FollowRedirects.initial
     public var version = Version.automatic
 
