@@ -4,7 +4,7 @@ public import GitCore
 public struct ConfigFile: Sendable {
     /// The file's content.
     public private(set) var bytes: [UInt8]
-    private var elements: [ConfigElement]
+    private(set) var elements: [ConfigElement]
 
     /// Longest file that is read, in bytes.
     public static let maximumSize = 64 << 20

@@ -1,4 +1,4 @@
-import GitCore
+package import GitCore
 
 #if canImport(Glibc)
     import Glibc
@@ -9,9 +9,9 @@ import GitCore
 #endif
 
 /// The meanings that Git gives to the text of a value (git-config, "Values").
-enum ConfigValue {
+package enum ConfigValue {
     /// `true yes on`, `false no off` and the empty text, without case; a number is true unless zero.
-    static func bool(_ text: ByteString) -> Bool? {
+    package static func bool(_ text: ByteString) -> Bool? {
         switch text.bytes.map(ConfigKey.lowercased) {
         case Array("true".utf8), Array("yes".utf8), Array("on".utf8): true
         case Array("false".utf8), Array("no".utf8), Array("off".utf8), []: false
@@ -23,7 +23,7 @@ enum ConfigValue {
 
     /// A number as strtoimax(3) reads one in base 0 (`0x10`, `010`), with a unit `k`, `m` or `g` of
     /// powers of 1,024. nil for anything else, and for what a 64-bit number cannot hold.
-    static func int(_ text: ByteString) -> Int? {
+    package static func int(_ text: ByteString) -> Int? {
         var digits = text.bytes[...].drop { $0 == 0x20 || (0x09 ... 0x0d).contains($0) }
         var unit = 1
         switch digits.last.map(ConfigKey.lowercased) {
