@@ -15,6 +15,7 @@ final class AnswerCatalog: Sendable {
     }
 
     private struct State {
+        var limits: Limits
         var kept: [AnswerKey: AnswerFile] = [:]
         var growing: [AnswerKey: GrowingAnswer] = [:]
         var order = UseOrder()
@@ -26,6 +27,10 @@ final class AnswerCatalog: Sendable {
         var bytes: UInt64 = 0
         var evictable: UInt64 = 0
         var statistics = AnswerStatistics()
+
+        init(_ limits: Limits) { self.limits = limits }
+
+        var isBeyondLimits: Bool { bytes > limits.budget || kept.count > limits.count }
     }
 
     /// What a look-up finds.
@@ -36,12 +41,11 @@ final class AnswerCatalog: Sendable {
         case new(GrowingAnswer)
     }
 
-    private let state = Mutex(State())
-    private let limits: Limits
+    private let state: Mutex<State>
     private let tailLimit: Int
 
     init(_ limits: Limits, tailLimit: Int) {
-        self.limits = limits
+        state = Mutex(State(limits))
         self.tailLimit = tailLimit
     }
 
@@ -121,12 +125,21 @@ final class AnswerCatalog: Sendable {
         state.withLock { state in
             let (size, overflows) = file.size.addingReportingOverflow(count)
             let inUse = state.bytes - state.evictable
-            guard !overflows, size <= limits.largest, inUse <= limits.budget,
-                count <= limits.budget - inUse
+            guard !overflows, size <= state.limits.largest, inUse <= state.limits.budget,
+                count <= state.limits.budget - inUse
             else { return (false, []) }
             file.size = size
             state.bytes += count
-            return (true, evict(&state) { $0.bytes > limits.budget })
+            return (true, evict(&state) { $0.bytes > $0.limits.budget })
+        }
+    }
+
+    /// Sets what bounds all answers and each; gives what is beyond that and not in use.
+    func setBudget(_ budget: UInt64, largest: UInt64) -> [AnswerFile] {
+        state.withLock { state in
+            state.limits.budget = budget
+            state.limits.largest = largest
+            return evict(&state) { $0.isBeyondLimits }
         }
     }
 
@@ -189,7 +202,7 @@ final class AnswerCatalog: Sendable {
             file.checksum = checksum
             list(file, &state)
             touch(file, &state)
-            return evict(&state) { $0.kept.count > limits.count }
+            return evict(&state) { $0.kept.count > $0.limits.count }
         }
     }
 
@@ -240,7 +253,7 @@ final class AnswerCatalog: Sendable {
                 state.order.append(file, live: state.kept.count)
             }
             return superseded
-                + evict(&state) { $0.bytes > limits.budget || $0.kept.count > limits.count }
+                + evict(&state) { $0.isBeyondLimits }
         }
     }
 

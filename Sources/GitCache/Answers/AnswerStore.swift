@@ -56,6 +56,8 @@ package final class AnswerStore: Sendable {
         package var patience = 30_000
 
         package init(budget: UInt64) { self.budget = budget }
+
+        fileprivate func largest(of budget: UInt64) -> UInt64 { min(largest ?? budget / 2, budget) }
     }
 
     let options: Options
@@ -85,7 +87,7 @@ package final class AnswerStore: Sendable {
             folder = try AnswerFolder(path / "answers")
         } catch { throw CacheError(error) }
         records = try AnswerRecords(path / "cache.db")
-        let largest = min(options.largest ?? options.budget / 2, options.budget)
+        let largest = options.largest(of: options.budget)
         catalog = AnswerCatalog(
             AnswerCatalog.Limits(budget: options.budget, largest: largest, count: options.count),
             tailLimit: options.tailSize)
@@ -119,6 +121,12 @@ package final class AnswerStore: Sendable {
 
     /// Writes to the database what is only in memory yet: when answers were last used.
     package func flush() { writeTouched(atLeast: 1) }
+
+    /// Changes the bytes that all answers may take (``Options/budget``); what is beyond that goes at once,
+    /// but for what is in use.
+    package func setBudget(_ budget: UInt64) {
+        discard(catalog.setBudget(budget, largest: options.largest(of: budget)))
+    }
 
     // MARK: Removing
 
