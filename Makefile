@@ -67,9 +67,16 @@ lint: ## Check the format of the sources and the shell scripts
 format: ## Format the sources
 	$(SWIFT) format -i -r $(FORMATTED)
 
-install: build ## Install to $(PREFIX)/bin
-	install -d "$(DESTDIR)$(PREFIX)/bin"
+install: build ## Install to $(PREFIX): the program, units for systemd, an example of settings
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/systemd/system" \
+	    "$(DESTDIR)$(PREFIX)/share/apus"
 	install -m 755 .build/release/apus "$(DESTDIR)$(PREFIX)/bin/apus"
+	for unit in apus-serve apus-cache; do \
+	    sed 's|/usr/local/|$(PREFIX)/|g' Packaging/$$unit.service \
+	        > "$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service" || exit; \
+	    chmod 644 "$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service" || exit; \
+	done
+	install -m 644 Packaging/apus-cache.config "$(DESTDIR)$(PREFIX)/share/apus/cache.config"
 
 clean: ## Remove everything that was built
 	$(SWIFT) package clean
