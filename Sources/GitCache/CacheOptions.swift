@@ -13,17 +13,27 @@ public struct CacheOptions: Sendable {
     public var port: UInt16 = 8_080
     /// Bytes of answers that are kept.
     public var answerBudget: UInt64 = 10 << 30
+    /// For how long requests that run go on when the cache is stopped.
+    public var grace: Duration = .seconds(10)
     /// For how long upstream's showing a client its refs is a right to fetch what they lead to.
     public var grantLifetime: Duration = .seconds(60)
     /// For how long a client is shown what it was shown before when upstream is away; zero for not at all.
     public var staleness: Duration = .zero
     /// Is handed a line of JSON for each request that is over, on a thread that nothing else needs.
     public var log: (@Sendable (String) -> Void)?
+    /// Whether ``log`` is handed anything.
+    public var logsRequests = true
     /// How upstreams are reached.
     public var transport: any HTTPTransport = CurlTransport()
 
     public init(store: ByteString, upstreams: [UpstreamHost]) {
         self.store = store
         self.upstreams = upstreams
+    }
+}
+
+extension CacheOptions {
+    var grantLimits: RefGrants.Limits {
+        RefGrants.Limits(lifetime: grantLifetime, staleness: staleness)
     }
 }

@@ -132,6 +132,8 @@ final class RefGrants: Sendable {
         }
     }
 
+    /// Removes those for repositories that `isMeant` says so of, by their ``RepositoryAddress/identity``
+    /// (``RepositoryAddress/place(identity:)`` is what clients call one).
     func removeAll(where isMeant: (_ repository: ByteString) -> Bool) {
         grants.withLock { grants in grants = grants.filter { !isMeant($0.key.repository) } }
     }

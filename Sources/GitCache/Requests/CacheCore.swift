@@ -28,8 +28,7 @@ final class CacheCore: Sendable {
 
     /// - Parameter note: is told of what no request is about.
     init(_ options: CacheOptions, note: @escaping @Sendable (String) -> Void) throws {
-        grants = RefGrants(
-            RefGrants.Limits(lifetime: options.grantLifetime, staleness: options.staleness))
+        grants = RefGrants(options.grantLimits)
         answers = try AnswerStore(
             options.store, AnswerStore.Options(budget: options.answerBudget))
         mirrors = try MirrorFolder(options.store / "mirrors", note: note)

@@ -8,22 +8,20 @@ import Synchronization
 /// Answers the requests of a cache's clients.
 final class CacheHandler: HTTPHandler {
     private let core: CacheCore
-    private let hosts: [ByteString: UpstreamHost]
+    private let hosts: UpstreamHosts
     private let log: RequestRecorder
 
-    init(_ core: CacheCore, _ hosts: [UpstreamHost], _ log: RequestRecorder) {
+    init(_ core: CacheCore, _ hosts: UpstreamHosts, _ log: RequestRecorder) {
         self.core = core
-        self.hosts = Dictionary(
-            hosts.map { (ByteString($0.name.bytes.map(\.lowercased)), $0) }
-        ) { $1 }
+        self.hosts = hosts
         self.log = log
     }
 
     func finished(_ record: HTTPRecord) { log.add(record) }
 
     func refuse(_ head: RequestHead) -> GitServer.HTTPResponse? {
-        switch CacheRoute(head, hosts) {
-        case nil: return GitServer.HTTPResponse(404, text: "No such upstream.").uncached
+        switch CacheRoute(head, hosts.current) {
+        case nil: return Self.unknownHost
         case .fetch:
             guard head.headers.value("content-type") == "application/x-git-upload-pack-request"
             else {
@@ -40,13 +38,19 @@ final class CacheHandler: HTTPHandler {
         }
     }
 
+    private static var unknownHost: GitServer.HTTPResponse {
+        GitServer.HTTPResponse(404, text: "No such upstream.").uncached
+    }
+
     func answer(_ exchange: HTTPExchange) {
         do {
-            switch CacheRoute(exchange.head, hosts) {
+            switch CacheRoute(exchange.head, hosts.current) {
             case .page(let name): exchange.respond(log.page(name))
             case .advertise(let address): try advertise(address, exchange)
             case .fetch(let address): try fetch(address, exchange)
-            case .other, nil: break
+            case .other: break
+            // Since it was looked at first, the host has gone.
+            case nil: exchange.respond(Self.unknownHost)
             }
         } catch let fault as BodyFault {
             exchange.note("error", "\(fault)")

@@ -16,7 +16,7 @@ struct UpstreamSession: Sendable {
         _ address: RepositoryAddress, _ credentials: ClientCredentials, _ upstream: Upstream
     ) async throws {
         let noted = NotingTransport(upstream.transport, address.host)
-        let (host, client) = (address.host.name, credentials.identity)
+        let (host, client) = (address.host.identity, credentials.identity)
         let health = upstream.health
         pack = try await health.asking(host, client, noted) { () throws(ClientError) in
             var options = address.host.options

@@ -40,7 +40,10 @@ extension UpstreamFailure {
             self.init(
                 status: 502,
                 message: isOutage
-                    ? "The upstream cannot be reached." : "The upstream's answer is of no use.",
+                    ? "The upstream cannot be reached."
+                    : error.code == .refusedAddress
+                        ? "The upstream's name leads where it must not."
+                        : "The upstream's answer is of no use.",
                 reason: error.message, isOutage: isOutage)
         }
     }

@@ -1,17 +1,34 @@
 import GitCache
 import GitCore
+import GitServer
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#endif
 
 struct CacheCommand: Command {
     static let name = "cache"
     static let summary = "Stand between Git clients and a slow upstream"
     static let usage = [
-        "cache --store <directory> --upstream <host>[=<url>]... [--listen <address>:<port>] [<options>]"
+        "cache --config <file> [<options>]",
+        "cache --store <directory> --upstream <host>[=<url>]... [--listen <address>:<port>] [<options>]",
     ]
     static let options: [Option<CacheCommand>] = [
+        .value(
+            "--config <file>", \.config,
+            "read the settings from this file, and again at SIGHUP; options come before it"),
         .value("--store <directory>", \.store, "keep mirrors and answers in this directory"),
         .values(
             "--upstream <host>[=<url>]", \.upstreams,
             "serve /<host>/... from there; https://<host>/ if no URL is given"),
+        .flag(
+            "--allow-private", \.allowsPrivate,
+            "let the names of upstreams lead into the own network"),
         .value(
             "--listen <address>:<port>", \.listen,
             "where to listen; 127.0.0.1:8080 if not given, ':<port>' for all addresses"),
@@ -23,40 +40,125 @@ struct CacheCommand: Command {
         .flag("-q, --quiet", \.isQuiet, "do not write a line a request to standard output"),
     ]
 
+    private var config: ByteString?
     private var store: ByteString?
     private var upstreams: [ByteString] = []
+    private var allowsPrivate = false
     private var listen: ByteString?
     private var answers: Int?
     private var grace: Int?
     private var isQuiet = false
 
     func run(_ invocation: Invocation) throws {
-        guard let store else { throw UsageError("--store is needed.") }
-        guard !upstreams.isEmpty else { throw UsageError("--upstream is needed.") }
-        var options = CacheOptions(
-            store: store, upstreams: try upstreams.map { try UpstreamHost(parsing: $0) })
-        if let listen { (options.address, options.port) = try ListenAddress.parse(listen) }
+        let options = try cacheOptions()
+        let ended = Ended()
+        let running = RunningCache()
+        let signals = SignalWatch { number in
+            if number == SIGHUP, config != nil {
+                running.change { cache in reload(cache) }
+            } else if !ended.tell() {
+                // Who asks twice does not want to wait.
+                dieBySignal(number)
+            }
+        }
+        defer { withExtendedLifetime(signals) {} }
+        let cache = try running.start(options)
+        let place = ListenAddress(host: options.address, port: cache.port).text
+        writeError("caching \(Self.names(options)) in '\(options.store)' at http://\(place)/\n")
+        ended.wait()
+        cache.stop()
+    }
+
+    private static func names(_ options: CacheOptions) -> String {
+        options.upstreams.map(\.name.printable).joined(separator: ", ")
+    }
+
+    // MARK: Settings
+
+    /// The file's settings, and the options of the command line in their place.
+    private func cacheOptions() throws -> CacheOptions {
+        var options =
+            try config.map { try CacheOptions(settings: $0) }
+            ?? CacheOptions(store: "", upstreams: [])
+        if let store { options.store = store }
+        guard !options.store.isEmpty else {
+            throw missing("cache.store", "--store")
+        }
+        try takeUpstreams(&options)
+        if let listen {
+            let place = try ListenAddress(option: listen)
+            (options.address, options.port) = (place.host, place.port)
+        }
         if let answers {
             guard (1 ... Self.most).contains(answers) else {
                 throw UsageError("--answers has to be between 1 and \(Self.most).")
             }
             options.answerBudget = UInt64(answers) << 20
         }
-        guard (0 ... Self.most).contains(grace ?? 0) else {
-            throw UsageError("--grace has to be between 0 and \(Self.most).")
+        if let grace {
+            guard (0 ... Self.most).contains(grace) else {
+                throw UsageError("--grace has to be between 0 and \(Self.most).")
+            }
+            options.grace = .seconds(grace)
         }
-        if !isQuiet { options.log = { writeOutput($0) } }
-        let cache = try Cache(options)
-        let names = options.upstreams.map(\.name.printable).joined(separator: ", ")
-        let place = ListenAddress.text(options.address, cache.port)
-        writeError("caching \(names) in '\(store)' at http://\(place)/\n")
-        let ended = Ended()
-        // Who asks twice does not want to wait.
-        let signals = SignalWatch { if !ended.tell() { dieBySignal($0) } }
-        defer { withExtendedLifetime(signals) {} }
-        ended.wait()
-        cache.stop(grace: .seconds(grace ?? 10))
+        if isQuiet { options.logsRequests = false }
+        options.log = { writeOutput($0) }
+        return options
     }
 
     private static let most = 1_000_000
+
+    /// One of the command line stands in place of the file's section for the same host.
+    private func takeUpstreams(_ options: inout CacheOptions) throws {
+        let given = try upstreams.map { try UpstreamHost(parsing: $0) }
+        options.upstreams.removeAll { old in given.contains { $0.isSame(as: old) } }
+        options.upstreams += given
+        guard !options.upstreams.isEmpty else {
+            throw missing("[upstream \"<host>\"]", "--upstream")
+        }
+        guard allowsPrivate else { return }
+        for index in options.upstreams.indices {
+            options.upstreams[index].allowsPrivateAddresses = true
+        }
+    }
+
+    private func missing(_ setting: String, _ option: String) -> any Error {
+        guard let config else { return UsageError("\(option) is needed.") }
+        return CacheError(.invalid, "'\(config)' has no \(setting), and there is no \(option)")
+    }
+
+    private func reload(_ cache: Cache) {
+        do {
+            let options = try cacheOptions()
+            for name in try cache.reload(options) {
+                writeError("warning: \(name) is as it was: it cannot change while the cache runs\n")
+            }
+            writeError("settings read again: caching \(Self.names(options))\n")
+        } catch {
+            let reason = (error as? UsageError)?.message ?? "\(error)"
+            writeError("error: the settings are as they were: \(ByteString(reason).printable)\n")
+        }
+    }
+}
+
+/// The cache of the process: whoever asks for it while it is being started waits.
+private final class RunningCache: Sendable {
+    private let cache = Mutex<Cache?>(nil)
+
+    func start(_ options: CacheOptions) throws -> Cache {
+        try cache.withLock { cache in
+            let started = try Cache(options)
+            cache = started
+            return started
+        }
+    }
+
+    func change(_ body: (Cache) -> Void) { cache.withLock { if let cache = $0 { body(cache) } } }
+}
+
+extension UpstreamHost {
+    /// Whether clients call it the same.
+    fileprivate func isSame(as other: UpstreamHost) -> Bool {
+        name.bytes.map(\.lowercased) == other.name.bytes.map(\.lowercased)
+    }
 }

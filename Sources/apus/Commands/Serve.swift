@@ -56,9 +56,8 @@ struct Serve: Command {
         let options = try options(root)
         let server = try Server(options)
         let scheme = options.certificate == nil ? "http" : "https"
-        writeError(
-            "serving '\(root)' at \(scheme)://\(ListenAddress.text(options.address, server.port))/\n"
-        )
+        let place = ListenAddress(host: options.address, port: server.port).text
+        writeError("serving '\(root)' at \(scheme)://\(place)/\n")
         let ended = Ended()
         // Who asks twice does not want to wait.
         let signals = SignalWatch { if !ended.tell() { dieBySignal($0) } }
@@ -72,7 +71,10 @@ struct Serve: Command {
             repositories: try RepositoryFolder(root, exportsAll: exportsAll),
             authorizer: try FileAuthorizer(passwords: passwords, tokens: tokens, rules: access))
         options.allowsPush = allowsPush
-        if let listen { (options.address, options.port) = try ListenAddress.parse(listen) }
+        if let listen {
+            let place = try ListenAddress(option: listen)
+            (options.address, options.port) = (place.host, place.port)
+        }
         guard (certificate == nil) == (key == nil) else {
             throw UsageError("--tls-cert and --tls-key go together.")
         }
