@@ -108,7 +108,8 @@ import Testing
         #expect(samples[#"apus_requests_total{service="upload-pack",status="200"}"#] == 3)
         let count = samples["apus_request_seconds_count"]
         #expect(count == samples[#"apus_request_seconds_bucket{le="+Inf"}"#] && count ?? 0 >= 4)
-        #expect(samples["apus_active_requests"] == 1)
+        // The one before may not be quite over.
+        #expect((1 ... 2).contains(samples["apus_active_requests"] ?? 0))
         #expect(samples["process_resident_memory_bytes"] ?? 0 > 1_000_000)
         #expect(types["apus_request_seconds"] == "histogram")
     }
