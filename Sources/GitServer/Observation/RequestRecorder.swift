@@ -16,6 +16,7 @@ package final class RequestRecorder: Sendable {
     private let log: LogWriter?
     /// Requests being answered, and open connections.
     private let load = Mutex<@Sendable () -> (active: Int, connections: Int)>({ (0, 0) })
+    private let others = Mutex<@Sendable (inout MetricsPage) -> Void>({ _ in })
 
     /// - Parameter write: is handed the lines, on a thread that nothing else needs.
     /// - Throws: ``ServerError`` where there is no thread to be had.
@@ -23,6 +24,11 @@ package final class RequestRecorder: Sendable {
         do throws(StoreError) {
             log = if let write { try LogWriter(write) } else { nil }
         } catch { throw ServerError(error) }
+    }
+
+    /// What else is to be told on the page of metrics.
+    package func tellMore(_ others: @escaping @Sendable (inout MetricsPage) -> Void) {
+        self.others.withLock { $0 = others }
     }
 
     /// How the load is to be learnt.
@@ -48,10 +54,12 @@ package final class RequestRecorder: Sendable {
         case "healthy", "ready": return HTTPResponse(200, text: "ok")
         case "metrics":
             let load = load.withLock { $0 }()
-            let text = metrics.page(active: load.active, connections: load.connections)
+            var page = MetricsPage()
+            metrics.tell(&page, active: load.active, connections: load.connections)
+            others.withLock { $0 }(&page)
             return HTTPResponse(
                 200, headers: [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")],
-                body: .bytes(Array(text.utf8)))
+                body: .bytes(Array(page.text.utf8)))
         default: return HTTPResponse(404, text: "Not found.")
         }
     }
