@@ -2,6 +2,7 @@
 """Measures two Git servers side by side, each request answered by both in turn.
 
     serve-load.py ROUNDS NAME DIRECTORY ROW... -- LABEL=URL=PID LABEL=URL=PID
+    serve-load.py --request KIND DIRECTORY      prints the request of such a row
 
 For the repository DIRECTORY, served at both URLs by the processes PID and all that they start, each ROW is
 sent ROUNDS times to each server and the answers are drained by curl:
@@ -14,6 +15,8 @@ sent ROUNDS times to each server and the answers are drained by curl:
     first        everything, but only up to the first byte of the pack, when the client hangs up
     ls-refs      requests a second that wrk gets answered, with keep-alive
     clone:N      git clone --bare, N at once
+
+A server with the label `file` is a web server: it is asked for the file at its URL, whatever the row.
 
 Prints a row of a Markdown table for each: medians of the seconds by the clock and of the servers' processor
 seconds, with the ratios of first to second; the most resident memory of the servers.
@@ -136,15 +139,17 @@ class Peak(threading.Thread):
             self.most = max(self.most, resident(self.root))
 
 
-def drain(url, body):
-    """Has curl take the answer, which has to be one."""
-    command = ["curl", "-sS", "-f", "-o", "/dev/null", "-w", "%{size_download}"]
+def drain(url, body, count):
+    """Has curl take the answer, which has to be one, so many times at once."""
+    command = ["curl", "-sS", "-f", "-A", "git/2.39.5", "-w", "%{size_download}\\n", "--parallel",
+               "--parallel-immediate", "--parallel-max", str(count)]
     if body:
         kind = "application/x-git-upload-pack-request"
         command += ["-H", f"Content-Type: {kind}", "-H", "Git-Protocol: version=2",
                     "-H", "Expect:", "--data-binary", f"@{body}"]
-    said = subprocess.run(command + [url], check=True, capture_output=True, text=True).stdout
-    if int(said) < 100:
+    command += ["-o", "/dev/null", url] * count
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    if len(said) != count or min(map(int, said)) < 100:
         sys.exit(f"serve-load: {url} answered {said} bytes")
 
 
@@ -170,23 +175,22 @@ def clone(url, folder):
     shutil.rmtree(folder)
 
 
-def once(row, url, bodies, scratch):
+def once(row, label, url, bodies, scratch):
     """Does one row."""
     kind, _, count = row.partition(":")
     count = int(count or 1)
-    with concurrent.futures.ThreadPoolExecutor(count) as pool:
-        if kind == "clone":
-            jobs = [pool.submit(clone, url, f"{scratch}/clone{i}") for i in range(count)]
-        elif kind == "refs":
-            jobs = [pool.submit(drain, f"{url}/info/refs?service=git-upload-pack", None)
-                    for _ in range(count)]
-        elif kind == "first":
-            jobs = [pool.submit(first_byte, url, bodies["full"])]
-        else:
-            jobs = [pool.submit(drain, f"{url}/git-upload-pack", bodies[kind])
-                    for _ in range(count)]
-        for job in jobs:
-            job.result()
+    if label == "file":
+        drain(url, None, count)
+    elif kind == "refs":
+        drain(f"{url}/info/refs?service=git-upload-pack", None, count)
+    elif kind == "first":
+        first_byte(url, bodies["full"])
+    elif kind == "clone":
+        with concurrent.futures.ThreadPoolExecutor(count) as pool:
+            for job in [pool.submit(clone, url, f"{scratch}/clone{i}") for i in range(count)]:
+                job.result()
+    else:
+        drain(f"{url}/git-upload-pack", bodies[kind], count)
 
 
 def requests_a_second(url, scratch):
@@ -207,7 +211,20 @@ def requests_a_second(url, scratch):
     return float(next(line for line in said.splitlines() if "Requests/sec" in line).split()[1])
 
 
+def requests_of(directory):
+    """What is asked for by the rows, by their kinds."""
+    back = git(directory, "rev-list", "--max-count=101", "--first-parent", "HEAD").split()[-1]
+    head = git(directory, "rev-parse", "HEAD").split()
+    tips = sorted(set(git(directory, "for-each-ref", "--format=%(objectname)").split()))
+    return {"full": request(tips, []), "depth": request(head, ["deepen 1\n"]),
+            "blobless": request(tips, ["filter blob:none\n"]),
+            "fetch": request(head, [f"have {back}\n"])}
+
+
 def main():
+    if sys.argv[1] == "--request":
+        sys.stdout.buffer.write(requests_of(sys.argv[3])[sys.argv[2]])
+        return
     split = sys.argv.index("--")
     rounds, name, directory, *rows = sys.argv[1:split]
     servers = [(label, url, Account(int(pid))) for label, url, pid in
@@ -215,15 +232,10 @@ def main():
     scratch = tempfile.mkdtemp(prefix="apus-load.", dir=os.environ.get("TMPDIR"))
     try:
         bodies = {}
-        back = git(directory, "rev-list", "--max-count=101", "--first-parent", "HEAD").split()[-1]
-        head = git(directory, "rev-parse", "HEAD").split()
-        tips = sorted(set(git(directory, "for-each-ref", "--format=%(objectname)").split()))
-        requests = {"full": (tips, []), "depth": (head, ["deepen 1\n"]),
-                    "blobless": (tips, ["filter blob:none\n"]), "fetch": (head, [f"have {back}\n"])}
-        for kind, (wants, lines) in requests.items():
+        for kind, content in requests_of(directory).items():
             bodies[kind] = f"{scratch}/{kind}"
             with open(bodies[kind], "wb") as file:
-                file.write(request(wants, lines))
+                file.write(content)
         for row in rows:
             measure(row, int(rounds), name, servers, bodies, scratch)
     finally:
@@ -241,7 +253,7 @@ def measure(row, rounds, name, servers, bodies, scratch):
             peak.start()
             rate = requests_a_second(url, scratch) if row == "ls-refs" else 0
             if row != "ls-refs":
-                once(row, url, bodies, scratch)
+                once(row, label, url, bodies, scratch)
             wall = time.monotonic() - start
             peak.ended.set()
             peak.join()

@@ -39,15 +39,17 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-http='' root=''
+http='' root='' requests=''
 start_server() {
     local line
     coproc SERVER { exec "$here/git-http-server.sh"; }
     server_pids+=("$SERVER_PID")
     while read -r line <&"${SERVER[0]}"; do
+        # shellcheck disable=SC2034 # $requests, the log of what was asked for, is for who sources this
         case $line in
             http=*) http=${line#*=} ;;
             root=*) root=${line#*=} ;;
+            requests=*) requests=${line#*=} ;;
             ready) return ;;
         esac
     done
