@@ -59,6 +59,19 @@ package final class HTTPServer: Sendable {
     /// Connections that are open, idle ones too.
     package var connections: Int { core.connections.withLock { $0.count } }
 
+    /// Breaks off the requests that run now and that `isMeant` says so of: their clients see answers that are
+    /// not whole.
+    package func breakOff(where isMeant: (RequestHead) -> Bool) {
+        let exchanges = core.connections.withLock { connections in
+            connections.values.compactMap { connection -> HTTPExchange? in
+                guard let exchange = connection.exchange, isMeant(exchange.head) else { return nil }
+                connection.cut()
+                return exchange
+            }
+        }
+        for exchange in exchanges { exchange.cancel() }
+    }
+
     /// Takes no new request, waits until those that run are done or `grace` is over, then ends all.
     /// Once; blocks the calling thread.
     package func stop(grace: Duration) {
@@ -193,7 +206,8 @@ final class HTTPConnection: Sendable {
         }
     }
 
-    private func cut() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+    /// To be called with the lock of the connections, under which its socket stays open.
+    func cut() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
     private func isHungUp() -> Bool {
         apus_socket_is_hung_up(descriptor) != 0

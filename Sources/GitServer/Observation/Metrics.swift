@@ -36,6 +36,8 @@ final class Metrics: Sendable {
         }
     }
 
+    var sentBytes: UInt64 { state.withLock { $0.sent } }
+
     /// Adds all of it to the page that Prometheus reads.
     func tell(_ page: inout MetricsPage, active: Int, connections: Int) {
         let state = state.withLock { $0 }

@@ -45,6 +45,9 @@ package final class RequestRecorder: Sendable {
     /// Tells of something that no request is about; nothing secret.
     package func note(_ event: String) { log?.add(RequestLine(event: event, at: time(nil)).text) }
 
+    /// Bytes of answers' bodies by now.
+    package var sentBytes: UInt64 { metrics.sentBytes }
+
     /// Writes what is left of the log.
     package func finish() { log?.finish() }
 

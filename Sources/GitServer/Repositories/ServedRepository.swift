@@ -53,6 +53,10 @@ final class ReachableShelf: Sendable {
             return found.objects
         }
     }
+
+    func forget(_ repository: Repository) {
+        kept.withLock { kept in kept.removeAll { $0.repository === repository } }
+    }
 }
 
 /// What was worked out for repositories that were asked for lately.
@@ -66,6 +70,11 @@ final class ServedRepositories: Sendable {
     private let shelf = ReachableShelf()
 
     private static let capacity = 256
+
+    func forget(_ repository: Repository) {
+        _ = kept.withLock { $0.removeValue(forKey: ObjectIdentifier(repository)) }
+        shelf.forget(repository)
+    }
 
     func served(_ repository: Repository) throws(StoreError) -> ServedRepository {
         let key = ObjectIdentifier(repository)

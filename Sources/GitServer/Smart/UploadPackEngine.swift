@@ -17,6 +17,9 @@ package final class UploadPackEngine: Sendable {
         } catch { throw ServerError(error) }
     }
 
+    /// Lets go of a repository that is asked for no more.
+    package func forget(_ repository: Repository) { repositories.forget(repository) }
+
     /// What a client may ask for.
     package func offer(_ repository: Repository) throws(StoreError) -> UploadPackOffer {
         try repositories.served(repository).uploadPack.offer(repository.format)
