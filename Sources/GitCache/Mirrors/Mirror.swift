@@ -23,7 +23,7 @@ final class Mirror: Sendable {
     private let state: Monitor<State>
     private let upkeep: MirrorUpkeep
     private static let interval = 200
-    private static let kept: ByteString = "refs/cache/"
+    static let kept: ByteString = "refs/cache/"
 
     init(
         _ name: ByteString, _ repository: Repository, _ upkeep: MirrorUpkeep
@@ -37,6 +37,9 @@ final class Mirror: Sendable {
 
     /// Whether nothing was fetched into it by now.
     var isEmpty: Bool { state.change { $0.isEmpty } }
+
+    /// Whether something is being fetched into it.
+    var isFetching: Bool { state.change { $0.isFetching } }
 
     // MARK: What there is to be
 

@@ -12,33 +12,65 @@ import Synchronization
 
 // In the store:
 //
-//     mirrors/<SHA-256 of the name>.git    a bare repository; `description` has the name
-//     mirrors/tmp_*                        one that is being made
+//     mirrors/<SHA-256 of the name>-<16 hex digits>.git   a bare repository; `description` has the name, and
+//                                                         was modified when the mirror was used last
+//     mirrors/tmp_*                                       one that is being made, or removed
+//
+// The digits are drawn anew for each: what still writes to one that was removed cannot hit its successor.
 
 /// The mirrors of a cache, one for each repository of an upstream that somebody asked for.
 final class MirrorFolder: Sendable {
-    private let path: ByteString
+    /// One of them.
+    struct Place {
+        let directory: ByteString
+        /// nil until somebody asks for it.
+        var mirror: Mirror?
+        /// Milliseconds since 1970.
+        var lastUse: UInt64
+        /// What of that is on the disk.
+        var notedUse: UInt64
+        /// What it takes on the disk, and when that was looked at; nil for not yet.
+        var measured: (bytes: UInt64, at: UInt64)?
+    }
+
+    let path: ByteString
+    /// Bytes that all may take on the disk together.
+    let budget: UInt64
+    /// By name.
+    let places: Mutex<[ByteString: Place]>
     private let note: @Sendable (String) -> Void
     private let upkeep: MirrorUpkeep
-    private let open = Mutex<[ByteString: Mirror]>([:])
 
+    /// - Parameter note: is told of what fails while nobody waits for it.
     /// - Throws: ``CacheError/Code/store``.
     init(
-        _ path: ByteString, note: @escaping @Sendable (String) -> Void
+        _ path: ByteString, budget: UInt64, note: @escaping @Sendable (String) -> Void = { _ in }
     ) throws(CacheError) {
         self.path = path
+        self.budget = budget
         self.note = note
-        upkeep = try MirrorUpkeep(note: note)
         do throws(StoreError) {
             try FileSystem.createDirectory(path)
             // What a process left unfinished that was killed.
             for name in try FileSystem.list(path) where name.hasPrefix(Self.temporary) {
-                try Self.remove(path / name)
+                try FileSystem.removeTree(path / name)
             }
+            let found = try Self.find(in: path)
+            let known = Set(found.values.map(\.directory))
+            for name in try FileSystem.list(path)
+            where name.hasSuffix(Self.suffix) && !known.contains(path / name) {
+                try FileSystem.removeTree(path / name)
+            }
+            places = Mutex(found)
         } catch { throw CacheError(error) }
+        upkeep = try MirrorUpkeep(note: note)
     }
 
     private static let temporary: ByteString = "tmp_"
+    private static let suffix: ByteString = ".git"
+    private static let longestName = 64 << 10
+    /// Last uses are written no more often, in milliseconds.
+    private static let noteInterval: UInt64 = 60_000
     /// Nothing of the configuration of who runs the cache.
     private static let environment = Environment([
         "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -47,70 +79,151 @@ final class MirrorFolder: Sendable {
     /// Ends what is done to mirrors while nobody waits for it.
     func stop() { upkeep.stop() }
 
-    /// The mirror of that name; made where there is none.
+    /// The mirrors in a folder, by name; nothing is changed.
+    static func find(in path: ByteString) throws(StoreError) -> [ByteString: Place] {
+        var places: [ByteString: Place] = [:]
+        for file in try FileSystem.list(path)
+        where file.hasSuffix(suffix) && !file.hasPrefix(temporary) {
+            let directory = path / file
+            guard let status = FileSystem.status(directory / "description", followLinks: false),
+                let line = try? FileSystem.read(directory / "description", limit: longestName),
+                line.last == 0x0a
+            else { continue }
+            let name = ByteString(line.dropLast())
+            guard file.hasPrefix(digest(name)) else { continue }
+            let used = UInt64(clamping: status.st_mtim.tv_sec).multipliedReportingOverflow(
+                by: 1_000
+            )
+            .partialValue
+            places[name] = Place(directory: directory, lastUse: used, notedUse: used)
+        }
+        return places
+    }
+
+    static func repository(at directory: ByteString) throws(StoreError) -> Repository {
+        try Repository.open(sourceAt: directory, environment: environment)
+    }
+
+    /// Of all there are.
+    var names: [ByteString] { places.withLock { Array($0.keys) } }
+
+    // MARK: Use
+
+    /// The mirror of that name; made where there is none. As long as anybody has it, it is not removed to make
+    /// room.
     func mirror(_ name: ByteString, _ format: ObjectFormat) throws(CacheError) -> Mirror {
+        var outdated: ByteString?
+        defer { if let outdated { try? FileSystem.removeTree(outdated) } }
         do throws(StoreError) {
-            return try open.withLock { open throws(StoreError) in
-                if let known = open[name], known.repository.format == format { return known }
-                let directory = path / Self.fileName(name)
-                if FileSystem.exists(directory) {
-                    try Self.removeLeftovers(directory)
-                } else {
-                    try make(directory, name, format)
-                }
-                let repository = try Repository.open(
-                    sourceAt: directory, environment: Self.environment)
-                guard repository.format == format else {
+            return try places.withLock { places throws(StoreError) in
+                if let known = try open(name, &places) {
+                    if known.repository.format == format { return known }
                     // Upstream was made anew.
-                    try Self.remove(directory)
-                    try make(directory, name, format)
-                    let mirror = try Mirror(
-                        name,
-                        try Repository.open(sourceAt: directory, environment: Self.environment),
-                        upkeep)
-                    open[name] = mirror
-                    return mirror
+                    outdated = try takeOut(name, &places)?.directory
                 }
-                let mirror = try Mirror(name, repository, upkeep)
-                open[name] = mirror
+                let directory = try make(name, format)
+                let now = millisecondsSince1970()
+                places[name] = Place(directory: directory, lastUse: now, notedUse: now)
+                guard let mirror = try open(name, &places) else {
+                    throw StoreError(.notFound, "'\(directory)' is gone")
+                }
                 return mirror
             }
         } catch { throw CacheError(error) }
     }
 
-    /// Has a mirror not used again, if the error says that it is damaged. The next who asks for it has it
-    /// fetched anew.
-    func suspect(_ mirror: Mirror, _ error: StoreError) {
-        guard [.corrupt, .notFound].contains(error.code) else { return }
-        let isMine = open.withLock { open in
-            guard open[mirror.name] === mirror else { return false }
-            open[mirror.name] = nil
-            let aside = path / (Self.temporary + ByteString("\(UInt64.random(in: 0 ... .max))"))
-            do throws(StoreError) {
-                try FileSystem.rename(path / Self.fileName(mirror.name), to: aside)
-                try Self.remove(aside)
-            } catch {
-                // It goes when the cache is started next.
-            }
-            return true
-        }
-        if isMine { note("the mirror of \(mirror.name) is damaged: \(error.message)") }
-    }
-
-    /// Removes the mirror of that name; who reads from it may fail.
-    func remove(_ name: ByteString) throws(CacheError) {
+    /// The mirror of that name; nil where there is none. It counts as no use.
+    func existing(_ name: ByteString) throws(CacheError) -> Mirror? {
         do throws(StoreError) {
-            try open.withLock { open throws(StoreError) in
-                open[name] = nil
-                let directory = path / Self.fileName(name)
-                if FileSystem.exists(directory) { try Self.remove(directory) }
+            return try places.withLock { places throws(StoreError) in
+                let used = places[name]?.lastUse
+                defer { if let used { places[name]?.lastUse = used } }
+                return try open(name, &places)
             }
         } catch { throw CacheError(error) }
     }
 
-    private static func remove(_ directory: ByteString) throws(StoreError) {
-        try RemovableDirectory(directory).removeContents()
-        try FileSystem.removeEmptyDirectory(directory)
+    /// Whether it was not removed meanwhile.
+    func has(_ mirror: Mirror) -> Bool {
+        places.withLock { $0[mirror.name]?.mirror === mirror }
+    }
+
+    private func open(
+        _ name: ByteString, _ places: inout [ByteString: Place]
+    ) throws(StoreError) -> Mirror? {
+        guard var place = places[name] else { return nil }
+        if place.mirror == nil {
+            try Self.removeLeftovers(place.directory)
+            place.mirror = try Mirror(name, try Self.repository(at: place.directory), upkeep)
+        }
+        place.lastUse = max(place.lastUse, millisecondsSince1970())
+        if place.lastUse - place.notedUse >= Self.noteInterval {
+            place.notedUse = place.lastUse
+            // What is lost here is an order.
+            _ = (place.directory / "description").withCString { utimensat(AT_FDCWD, $0, nil, 0) }
+        }
+        places[name] = place
+        return place.mirror
+    }
+
+    // MARK: Removing
+
+    /// Has a mirror not used again, if the error says that it is damaged. The next who asks for it has it
+    /// fetched anew.
+    func suspect(_ mirror: Mirror, _ error: StoreError) {
+        guard [.corrupt, .notFound].contains(error.code),
+            let place = try? take(mirror.name, if: mirror)
+        else { return }
+        note("the mirror of \(mirror.name) is damaged: \(error.message)")
+        // What cannot be removed goes when the cache is started next.
+        try? discard(place)
+    }
+
+    /// Takes the mirror of that name from its place: who reads from it fails at some time, what is still
+    /// fetched into it is lost, and who asks for it gets a new one.
+    ///
+    /// - Parameter mirror: this one and no other.
+    /// - Returns: what is to be given to ``discard(_:)``; nil where there was nothing.
+    func take(_ name: ByteString, if mirror: Mirror? = nil) throws(CacheError) -> Place? {
+        do throws(StoreError) {
+            return try places.withLock { places throws(StoreError) -> Place? in
+                if let mirror, places[name]?.mirror !== mirror { return nil }
+                return try takeOut(name, &places)
+            }
+        } catch { throw CacheError(error) }
+    }
+
+    /// Removes the files of what was taken, not to come back after a loss of power either.
+    func discard(_ place: Place) throws(CacheError) {
+        do throws(StoreError) {
+            if FileSystem.exists(place.directory) { try FileSystem.removeTree(place.directory) }
+            try File(path, O_RDONLY | O_DIRECTORY).sync()
+        } catch { throw CacheError(error) }
+    }
+
+    /// Takes it from its place, at once; its files are still to be removed.
+    func takeOut(
+        _ name: ByteString, _ places: inout [ByteString: Place]
+    ) throws(StoreError) -> Place? {
+        guard let place = places[name] else { return nil }
+        let temporary = newTemporary()
+        do throws(StoreError) {
+            try FileSystem.rename(place.directory, to: temporary)
+        } catch {
+            // Somebody else has removed it.
+            if error.code != .notFound { throw error }
+        }
+        places[name] = nil
+        return Place(
+            directory: temporary, mirror: place.mirror, lastUse: place.lastUse,
+            notedUse: place.notedUse, measured: place.measured)
+    }
+
+    private func newTemporary() -> ByteString { path / (Self.temporary + Self.random()) }
+
+    private static func random() -> ByteString {
+        let digits = String(UInt64.random(in: 0 ... .max), radix: 16)
+        return ByteString(String(repeating: "0", count: 16 - digits.count) + digits)
     }
 
     /// Removes what a killed process left in a mirror, of which nothing is needed and some is in the way: the
@@ -129,19 +242,21 @@ final class MirrorFolder: Sendable {
         }
     }
 
-    private static func fileName(_ name: ByteString) -> ByteString {
+    private static func digest(_ name: ByteString) -> ByteString {
         var hasher = PlainHasher(.sha256)
         name.bytes.withUnsafeBytes { hasher.update($0) }
-        return ByteString(hasher.finalize().hex) + ".git"
+        return ByteString(hasher.finalize().hex)
     }
 
     /// Whatever moment the process is killed at, there is a whole repository or none.
     private func make(
-        _ directory: ByteString, _ name: ByteString, _ format: ObjectFormat
-    ) throws(StoreError) {
-        let random = ByteString("\(UInt64.random(in: 0 ... .max))")
-        let temporary = path / (Self.temporary + random)
-        guard let branch = RefName("refs/heads/main") else { return }
+        _ name: ByteString, _ format: ObjectFormat
+    ) throws(StoreError) -> ByteString {
+        let directory = path / (Self.digest(name) + "-" + Self.random() + Self.suffix)
+        let temporary = newTemporary()
+        guard let branch = RefName("refs/heads/main") else {
+            throw StoreError(.invalid, "refs/heads/main is no name of a ref")
+        }
         let repository = try Repository.create(
             at: temporary, bare: true, initialBranch: branch, format: format,
             environment: Self.environment)
@@ -155,6 +270,7 @@ final class MirrorFolder: Sendable {
         try FileSystem.remove(temporary / "description")
         try File(temporary / "description", O_WRONLY | O_CREAT | O_EXCL).write(name.bytes + [0x0a])
         try FileSystem.rename(temporary, to: directory)
+        return directory
     }
 
     /// What a client may ask for is what Git's own server has, with all that can be turned on.

@@ -31,14 +31,19 @@ final class CacheCore: Sendable {
         grants = RefGrants(options.grantLimits)
         answers = try AnswerStore(
             options.store, AnswerStore.Options(budget: options.answerBudget))
-        mirrors = try MirrorFolder(options.store / "mirrors", note: note)
+        mirrors = try MirrorFolder(
+            options.store / "mirrors", budget: options.mirrorBudget, note: note)
         engine = try UploadPackEngine()
         upstream = Upstream(options.transport)
-        let (grants, answers, hasEnded) = (grants, answers, hasEnded)
+        let (grants, answers, mirrors, engine) = (grants, answers, mirrors, engine)
+        let hasEnded = hasEnded
         let thread = try SystemThread {
             while !hasEnded.wait(milliseconds: Self.houseworkInterval, until: { $0 }) {
                 grants.sweep()
                 answers.flush()
+                for mirror in mirrors.keepWithinBudget() + mirrors.closeIdle() {
+                    engine.forget(mirror.repository)
+                }
             }
         }
         housework.withLock { $0 = thread }
