@@ -14,6 +14,7 @@ public final class Cache: Sendable {
     private let hosts: UpstreamHosts
     /// Those in force. Held while they are changed.
     private let options: Mutex<CacheOptions>
+    private let control: ControlServer
 
     /// Begins to serve.
     ///
@@ -27,6 +28,7 @@ public final class Cache: Sendable {
         settings.address = options.address
         settings.port = options.port
         let http = try HTTPServer(settings, CacheHandler(core, hosts, recorder))
+        control = try ControlServer(core, hosts, http, recorder, in: options.store)
         recorder.tellLoad { [weak http] in (http?.activeRequests ?? 0, http?.connections ?? 0) }
         self.http = http
         self.core = core
@@ -37,7 +39,7 @@ public final class Cache: Sendable {
 
     public var port: UInt16 { http.port }
 
-    /// Goes on with other options: upstreams and how they are reached, the budget, how long what they showed
+    /// Goes on with other options: upstreams and how they are reached, the budgets, how long what they showed
     /// counts, the grace. No connection is closed, and what runs goes on as it began; a host that is not among the
     /// upstreams any more is refused to new requests, and what clients were shown by one that is gone or
     /// changed is no right any more.
@@ -55,6 +57,7 @@ public final class Cache: Sendable {
             core.grants.removeAll { !isCurrent($0) }
             core.grants.setLimits(next.grantLimits)
             core.answers.setBudget(next.answerBudget)
+            core.mirrors.setBudget(next.mirrorBudget)
             current = next
             return left
         }
@@ -64,6 +67,7 @@ public final class Cache: Sendable {
     /// nil) is over, then ends all. Once; blocks the calling thread.
     public func stop(grace: Duration? = nil) {
         http.stop(grace: grace ?? options.withLock { $0.grace })
+        control.stop()
         core.stop()
         recorder.finish()
     }

@@ -14,6 +14,12 @@ public struct CacheError: Error, Sendable {
         public static let store = Code(name: "store")
         /// The database of what is kept failed.
         public static let database = Code(name: "database")
+        /// Nothing is kept of that repository, or there is no cache in that folder.
+        public static let unknown = Code(name: "unknown")
+        /// Something that was kept was found damaged.
+        public static let damaged = Code(name: "damaged")
+        /// What answers for a running cache did not do what it was asked for.
+        public static let refused = Code(name: "refused")
         /// The caller asked it to stop.
         public static let cancelled = Code(name: "cancelled")
         /// The answer that was being followed ended without its end: ``CacheError/cause`` says why.

@@ -46,12 +46,12 @@ struct TopLevel: Command {
     mutating func take(_ operand: ByteString) { words.append(operand) }
 
     nonisolated(nonsending) func run(_ invocation: Invocation) async throws {
-        let name: ByteString? = asksVersion ? "version" : asksHelp ? "help" : words.first
-        guard let name else {
+        let asked: [ByteString] = asksVersion ? ["version"] : asksHelp ? ["help"] : []
+        guard let name = (asked + words).first else {
             invocation.output.write(Help.overview)
             throw Failure(status: ExitStatus.failure)
         }
-        guard let command = Commands.named(name) else {
+        guard let (command, rest) = Commands.find(asked + words) else {
             throw Failure(
                 status: ExitStatus.failure,
                 text: "apus: '\(name)' is not an apus command. See 'apus help'.\n")
@@ -61,8 +61,7 @@ struct TopLevel: Command {
         invocation.gitDirectory = gitDirectory ?? environment("GIT_DIR")
         invocation.workTree = workTree ?? environment("GIT_WORK_TREE")
         invocation.isBare = isBare
-        let isBuiltIn = asksVersion || asksHelp
-        try await command.execute(isBuiltIn ? words : Array(words.dropFirst()), invocation)
+        try await command.execute(rest, invocation)
     }
 
     /// `section.key=value`; without `=value` it is true, as a key alone is in a file.

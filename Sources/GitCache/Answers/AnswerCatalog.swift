@@ -232,6 +232,30 @@ final class AnswerCatalog: Sendable {
         return withExtendedLifetime(forgotten) { files }
     }
 
+    // MARK: For who looks after them
+
+    var budget: UInt64 { state.withLock { $0.limits.budget } }
+
+    /// The repositories of all answers, whole and growing.
+    var repositories: Set<ByteString> {
+        state.withLock { state in
+            Set(state.kept.keys.map(\.repository) + state.growing.keys.map(\.repository))
+        }
+    }
+
+    /// The kept answers, of whatever repository.
+    var files: [AnswerFile] { state.withLock { Array($0.kept.values) } }
+
+    /// Keeps a file from being evicted without that it counts as use; nil where it was removed.
+    func hold(_ file: AnswerFile) -> AnswerUse? {
+        state.withLock { state in
+            guard file.isListed else { return nil }
+            if file.uses == 0 { state.evictable -= file.size }
+            file.uses += 1
+            return AnswerUse(file, self)
+        }
+    }
+
     // MARK: What was found at the start
 
     /// Takes in what an earlier process kept, of oldest use first, and gives what is beyond the limits

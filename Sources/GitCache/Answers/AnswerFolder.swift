@@ -64,12 +64,19 @@ struct AnswerFolder: Sendable {
     /// The whole files with their sizes by serial number, and the serial numbers of those that were
     /// being written.
     func list() throws(StoreError) -> (whole: [UInt64: UInt64], new: [UInt64]) {
+        try Self.list(path)
+    }
+
+    /// The same of a folder that another process may have.
+    static func list(
+        _ path: ByteString
+    ) throws(StoreError) -> (whole: [UInt64: UInt64], new: [UInt64]) {
         var whole: [UInt64: UInt64] = [:]
         var new: [UInt64] = []
         for name in try FileSystem.list(path) {
-            let isNew = name.hasSuffix(Self.newSuffix)
-            let digits = isNew ? name.dropLast(Self.newSuffix.count) : name
-            guard let serial = Self.serial(digits),
+            let isNew = name.hasSuffix(newSuffix)
+            let digits = isNew ? name.dropLast(newSuffix.count) : name
+            guard let serial = serial(digits),
                 let status = FileSystem.status(path / name, followLinks: false)
             else { continue }
             if isNew {

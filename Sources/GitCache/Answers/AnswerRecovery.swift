@@ -4,7 +4,8 @@ import GitStore
 /// What is done when the store is opened: answers with file and row, of one size, are taken in; all else
 /// that an earlier process left is removed.
 extension AnswerStore {
-    func recover() throws(CacheError) {
+    /// Gives those whose files have another size than was written.
+    func recover() throws(CacheError) -> [AnswerKey] {
         let found: (whole: [UInt64: UInt64], new: [UInt64])
         do throws(StoreError) { found = try folder.list() } catch { throw CacheError(error) }
         let loaded = try records.load()
@@ -21,6 +22,9 @@ extension AnswerStore {
             }
         } catch { throw CacheError(error) }
         discard(catalog.load(files, lastSerial: good.max() ?? 0))
+        return loaded.filter { record in
+            found.whole[record.serial].map { $0 != record.size } ?? false
+        }.map(\.key)
     }
 }
 

@@ -1,5 +1,6 @@
 package import GitCore
 import GitStore
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -65,6 +66,8 @@ package final class AnswerStore: Sendable {
     let folder: AnswerFolder
     let records: AnswerRecords
     private let lock: FolderLock
+    /// What was found damaged when the store was opened, until somebody is told.
+    let damaged = Mutex<[AnswerKey]>([])
 
     /// So many last uses are written at once, if nothing else is before.
     private static let touchBatch = 1_024
@@ -91,7 +94,8 @@ package final class AnswerStore: Sendable {
         catalog = AnswerCatalog(
             AnswerCatalog.Limits(budget: options.budget, largest: largest, count: options.count),
             tailLimit: options.tailSize)
-        try recover()
+        let found = try recover()
+        damaged.withLock { $0 = found }
     }
 
     deinit { flush() }
@@ -117,6 +121,9 @@ package final class AnswerStore: Sendable {
         }
     }
 
+    /// Bytes that all answers may take.
+    package var budget: UInt64 { catalog.budget }
+
     package var statistics: AnswerStatistics { catalog.statistics }
 
     /// Writes to the database what is only in memory yet: when answers were last used.
@@ -132,16 +139,19 @@ package final class AnswerStore: Sendable {
 
     /// Removes all answers of a repository. When it returns, none that was written or begun before will
     /// be found again, not even after a loss of power; who is reading one reads on.
-    package func purge(_ repository: ByteString) throws(CacheError) {
+    ///
+    /// - Returns: how many whole ones there were.
+    @discardableResult
+    package func purge(_ repository: ByteString) throws(CacheError) -> Int {
         try remove(repository) { $0.repository == repository }
     }
 
     /// The same of all repositories.
-    package func removeAll() throws(CacheError) { try remove(nil) { _ in true } }
+    package func removeAll() throws(CacheError) { _ = try remove(nil) { _ in true } }
 
     private func remove(
         _ repository: ByteString?, where isMeant: (AnswerKey) -> Bool
-    ) throws(CacheError) {
+    ) throws(CacheError) -> Int {
         let files = catalog.remove(where: isMeant)
         do throws(StoreError) {
             for file in files { try folder.remove(file.serial) }
@@ -151,6 +161,7 @@ package final class AnswerStore: Sendable {
         // deletes their rows. A row of one that was begun since may go with them: then a restart is the
         // end of that.
         try records.purge(repository)
+        return files.count
     }
 
     // MARK: For the writer

@@ -38,7 +38,7 @@ extension AnswerStore {
     }
 
     /// The SHA-1 of a file; nil where it cannot be read.
-    private static func checksum(_ content: OpenFile) -> ByteString? {
+    static func checksum(_ content: OpenFile) -> ByteString? {
         var hasher = PlainHasher(.sha1)
         var position: UInt64 = 0
         var chunk = [UInt8](repeating: 0, count: 1 << 18)

@@ -35,7 +35,8 @@ final class MirrorFolder: Sendable {
 
     let path: ByteString
     /// Bytes that all may take on the disk together.
-    let budget: UInt64
+    var budget: UInt64 { limit.load(ordering: .relaxed) }
+    private let limit: Atomic<UInt64>
     /// By name.
     let places: Mutex<[ByteString: Place]>
     private let note: @Sendable (String) -> Void
@@ -47,7 +48,7 @@ final class MirrorFolder: Sendable {
         _ path: ByteString, budget: UInt64, note: @escaping @Sendable (String) -> Void = { _ in }
     ) throws(CacheError) {
         self.path = path
-        self.budget = budget
+        limit = Atomic(budget)
         self.note = note
         do throws(StoreError) {
             try FileSystem.createDirectory(path)
@@ -75,6 +76,9 @@ final class MirrorFolder: Sendable {
     private static let environment = Environment([
         "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null",
     ])
+
+    /// What is beyond it goes when it is looked at next.
+    func setBudget(_ budget: UInt64) { limit.store(budget, ordering: .relaxed) }
 
     /// Ends what is done to mirrors while nobody waits for it.
     func stop() { upkeep.stop() }

@@ -105,7 +105,8 @@ final class CacheHandler: HTTPHandler {
             do {
                 try core.engine.answer(
                     body, refs.mirror.repository, refs, version(exchange), exchange,
-                    keeper: KeptFetch(core.answers, refs.mirror.name, exchange), packs: refs)
+                    keeper: KeptFetch(core.answers, core.mirrors, refs.mirror, exchange),
+                    packs: refs)
             } catch let error as StoreError {
                 core.mirrors.suspect(refs.mirror, error)
                 throw error

@@ -14,7 +14,8 @@ import Synchronization
 /// One fetch, answered with what was made for somebody who asked the same, or kept for those who will.
 final class KeptFetch: PackKeeper {
     private let store: AnswerStore
-    private let repository: ByteString
+    private let mirrors: MirrorFolder
+    private let mirror: Mirror
     private let exchange: HTTPExchange
     private let made = Mutex<Made?>(nil)
 
@@ -27,9 +28,12 @@ final class KeptFetch: PackKeeper {
 
     private static let portion = 256 << 10
 
-    init(_ store: AnswerStore, _ repository: ByteString, _ exchange: HTTPExchange) {
+    init(
+        _ store: AnswerStore, _ mirrors: MirrorFolder, _ mirror: Mirror, _ exchange: HTTPExchange
+    ) {
         self.store = store
-        self.repository = repository
+        self.mirrors = mirrors
+        self.mirror = mirror
         self.exchange = exchange
     }
 
@@ -52,10 +56,20 @@ final class KeptFetch: PackKeeper {
                     throw error
                 }
             case .missing(let writer):
+                // Of a mirror that was removed before this, nobody is to find anything.
+                guard mirrors.has(mirror) else { throw Self.removed }
                 exchange.note("cache", "made")
                 return try begin(writer)
             }
         }
+    }
+
+    private static var removed: StatusRefusal {
+        StatusRefusal(
+            HTTPResponse(
+                503, text: "The repository is to be fetched anew.",
+                headers: [("Retry-After", "1")]
+            ).uncached, reason: "the mirror was removed")
     }
 
     func finish(_ failure: (any Error)?) {
@@ -68,7 +82,7 @@ final class KeptFetch: PackKeeper {
         var hasher = PlainHasher(.sha256)
         description.withUnsafeBytes { hasher.update($0) }
         return AnswerKey(
-            digest: ByteString(hasher.finalize().rawBytes), repository: repository)
+            digest: ByteString(hasher.finalize().rawBytes), repository: mirror.name)
     }
 
     private static var head: [(name: String, value: String)] {

@@ -37,6 +37,9 @@ extension Setting where Target == CacheOptions {
         Setting("answers", "10g") { options, value throws(SettingFault) in
             options.answerBudget = try value.size()
         },
+        Setting("mirrors", "100g") { options, value throws(SettingFault) in
+            options.mirrorBudget = try value.size()
+        },
         Setting("grantLifetime", "60") { options, value throws(SettingFault) in
             options.grantLifetime = try value.seconds(1 ... 86_400)
         },

@@ -17,6 +17,9 @@ struct CacheCommand: Command {
     static let usage = [
         "cache --config <file> [<options>]",
         "cache --store <directory> --upstream <host>[=<url>]... [--listen <address>:<port>] [<options>]",
+        "cache (status | verify) --store <directory>",
+        "cache purge --store <directory> <repository>...",
+        "cache warm <url>...",
     ]
     static let options: [Option<CacheCommand>] = [
         .value(
@@ -35,6 +38,8 @@ struct CacheCommand: Command {
         .number(
             "--answers <MiB>", \.answers, "take so much of the disk for answers (10240)"),
         .number(
+            "--mirrors <MiB>", \.mirrors, "take so much of the disk for mirrors (102400)"),
+        .number(
             "--grace <seconds>", \.grace,
             "when asked to end, finish what runs for as long (10)"),
         .flag("-q, --quiet", \.isQuiet, "do not write a line a request to standard output"),
@@ -46,6 +51,7 @@ struct CacheCommand: Command {
     private var allowsPrivate = false
     private var listen: ByteString?
     private var answers: Int?
+    private var mirrors: Int?
     private var grace: Int?
     private var isQuiet = false
 
@@ -95,6 +101,12 @@ struct CacheCommand: Command {
             }
             options.answerBudget = UInt64(answers) << 20
         }
+        if let mirrors {
+            guard (1 ... Self.mostMirrors).contains(mirrors) else {
+                throw UsageError("--mirrors has to be between 1 and \(Self.mostMirrors).")
+            }
+            options.mirrorBudget = UInt64(mirrors) << 20
+        }
         if let grace {
             guard (0 ... Self.most).contains(grace) else {
                 throw UsageError("--grace has to be between 0 and \(Self.most).")
@@ -107,6 +119,7 @@ struct CacheCommand: Command {
     }
 
     private static let most = 1_000_000
+    private static let mostMirrors = 1_000_000_000
 
     /// One of the command line stands in place of the file's section for the same host.
     private func takeUpstreams(_ options: inout CacheOptions) throws {

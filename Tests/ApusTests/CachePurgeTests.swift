@@ -1,0 +1,148 @@
+import TestSupport
+import Testing
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// `apus cache purge`: nothing of the old objects is given to anybody any more.
+@Suite(.timeLimit(.minutes(5))) struct CachePurgeTests {
+    @Test func whatWasErasedUpstreamIsGone() throws {
+        let store = try CacheStore()
+        let upstream = try Upstream()
+        let cache = try store.start()
+        let path = "git/git/\(upstream.name)"
+        let url = "\(cache.http)/\(path).git"
+        let client = RawClient(url: url)
+        let erased = try upstream.git("rev-parse", "main")
+        #expect(try client.advertisement("upload-pack").status == 200)
+        #expect(try client.post("upload-pack", RawClient.v2("ls-refs", [])).text.contains(erased))
+        try store.clone(url, "before")
+        try erase(upstream)
+        // What the client was shown lately it may have.
+        #expect(try client.post("upload-pack", .fetch(erased)).parts.pack != [])
+
+        let said = try store.run("purge", [path]).required().out
+        #expect(said == "purged \(path): its mirror, 2 answers\n", "\(said)")
+        #expect(try store.kept() == ([], []))
+        #expect(try client.post("upload-pack", .fetch(erased)).parts.pack == [])
+        try store.clone(url, "after")
+        let log = try Git.attempt(["cat-file", "-e", erased], in: store.folder("after"))
+        #expect(!log.succeeded)
+        let found = try store.find("-name", "*.idx").map { index in
+            try run("git", ["show-index"], input: try #require(readFile(index))).out
+        }
+        #expect(found.count == 1 && !found[0].contains(erased))
+    }
+
+    /// However it is named, with and without a cache that runs.
+    @Test(arguments: [true, false], ["NAME", "NAME.git/", "CACHE/NAME.git", "UPSTREAM", "UPPER"])
+    func theRepositoryIsNamed(isRunning: Bool, form: String) throws {
+        let store = try CacheStore()
+        let (upstream, other) = (try Upstream(commits: 1), try Upstream(commits: 1))
+        let cache = try store.start()
+        for one in [upstream, other] {
+            try store.clone("\(cache.http)/git/git/\(one.name).git", one.name)
+        }
+        if !isRunning { try cache.end(by: SIGTERM) }
+        let name = "git/git/\(upstream.name)"
+        let words: [String: String] = [
+            "NAME": name, "NAME.git/": name + ".git/",
+            "CACHE/NAME.git": "\(cache.http)/\(name).git",
+            "UPSTREAM": "\(upstream.server.http)/git/\(upstream.name).git",
+            "UPPER": name.uppercased(),
+        ]
+        let word = try #require(words[form])
+        if form == "UPSTREAM", !isRunning {
+            // Where upstreams are only a cache that runs knows.
+            return try store.fail("purge", [word], saying: "nothing is kept of")
+        }
+        let said = try store.run("purge", [word]).required().out
+        #expect(said == "purged \(name): its mirror, 1 answers\n", "\(said)")
+        let kept = try store.kept()
+        #expect(kept.answers.count == 1 && kept.packs.count == 1)
+        try store.fail("purge", [word], saying: "nothing is kept of")
+        if isRunning {
+            try store.clone("\(cache.http)/\(name).git", "after")
+            #expect(try store.kept().packs.count == 2)
+        }
+    }
+
+    @Test(arguments: [
+        "git/nobody", "nobody", "https://nobody.test/x.git", "ssh://x/y", "", "a\nb/c",
+    ])
+    func whatIsUnknownIsAnError(name: String) throws {
+        let store = try CacheStore()
+        let cache = try store.start()
+        let online = try store.run("purge", [name])
+        try cache.end(by: SIGTERM)
+        let offline = try store.run("purge", [name])
+        for result in [online, offline] {
+            #expect(result.exit == .code(1) && result.out == "", "\(result)")
+            #expect(result.err.hasPrefix("error: ") && result.errorLines.count == 1, "\(result)")
+        }
+    }
+
+    /// Its clients are broken off, and what still comes goes nowhere.
+    @Test func aFetchThatRunsBringsNothingBack() throws {
+        let store = try CacheStore()
+        let upstream = try SlowUpstream()
+        let cache = try store.start()
+        let path = "git/slow/\(upstream.name)"
+        let clone = try ChildProcess(
+            "git", ["clone", "-q", "\(cache.http)/\(path).git", store.folder("copy")])
+        try SlowUpstream.waitForPack(in: store.path)
+        let said = try store.run("purge", [path]).required().out
+        #expect(said == "purged \(path): its mirror, 0 answers\n", "\(said)")
+        #expect(try clone.wait().exit == .code(128))
+        // The file that nobody finds any more goes with who writes it.
+        try store.waitUntil { try $0.kept() == ([], []) }
+        // Until upstream has sent all of the first.
+        try store.clone("\(cache.http)/\(path).git", "after")
+        try store.waitUntil { _ in upstream.packRequests == 2 }
+        let kept = try store.kept()
+        #expect(kept.answers.count == 1 && kept.packs.count == 1, "\(kept)")
+        #expect(
+            try store.find("-path", "*/mirrors/*", "-maxdepth", "2", "-name", "*.git").count == 1)
+    }
+
+    /// A client that has read half of an answer kept gets no more.
+    @Test func anAnswerOnItsWayIsBrokenOff() throws {
+        let store = try CacheStore()
+        let upstream = try Upstream(commits: 1)
+        try run(
+            "sh", ["-c", "head -c 40000000 /dev/urandom > noise"], directory: upstream.upstream
+        )
+        .required()
+        try upstream.git("add", "noise")
+        try upstream.git("commit", "-q", "-m", "Noise")
+        let cache = try store.start()
+        let path = "git/git/\(upstream.name)"
+        let url = "\(cache.http)/\(path).git"
+        let head = try upstream.git("rev-parse", "main")
+        try Git.run(["clone", "-q", "--bare", url, store.folder("copy")])
+        let body = RawClient.v2("fetch", ["no-progress", "ofs-delta", "want \(head)", "done"])
+        try store.folder.write("body", body)
+        let slow = try ChildProcess(
+            "curl",
+            [
+                "-sS", "--limit-rate", "1M", "-o", "/dev/null", "-w", "%{size_download}",
+                "-H", "Content-Type: application/x-git-upload-pack-request",
+                "-H", "Git-Protocol: version=2", "--data-binary", "@\(store.folder("body"))",
+                "\(url)/git-upload-pack",
+            ])
+        usleep(500_000)
+        try store.run("purge", [path]).required()
+        let result = try slow.wait()
+        #expect(result.exit == .code(18) || result.exit == .code(56), "\(result)")
+        #expect((Int(result.out) ?? 0) < 30_000_000, "\(result.out)")
+    }
+
+    private func erase(_ upstream: Upstream) throws {
+        try upstream.git("reset", "-q", "--hard", "HEAD~2")
+        try upstream.git("reflog", "expire", "--expire=all", "--all")
+        try upstream.git("gc", "-q", "--prune=now")
+    }
+}
