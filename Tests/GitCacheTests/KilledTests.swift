@@ -30,7 +30,7 @@ import Testing
                         writer.append(Array(bytes[4_000...]))
                         if round % 10 != 9 { writer.finish() }
                     }
-                    if round % 200 == 199 { try? store.purge("host/a.git") }
+                    if round % 200 == 199 { _ = try? store.purge("host/a.git") }
                 }
             }.detach()
         }
