@@ -38,7 +38,11 @@ import Testing
     }
 
     /// However it is named, with and without a cache that runs.
-    @Test(arguments: [true, false], ["NAME", "NAME.git/", "CACHE/NAME.git", "UPSTREAM", "UPPER"])
+    @Test(
+        arguments: [
+            (true, "NAME.git/"), (true, "CACHE/NAME.git"), (true, "UPSTREAM"), (false, "UPPER"),
+            (false, "UPSTREAM"),
+        ])
     func theRepositoryIsNamed(isRunning: Bool, form: String) throws {
         let store = try CacheStore()
         let (upstream, other) = (try Upstream(commits: 1), try Upstream(commits: 1))
@@ -49,7 +53,7 @@ import Testing
         if !isRunning { try cache.end(by: SIGTERM) }
         let name = "git/git/\(upstream.name)"
         let words: [String: String] = [
-            "NAME": name, "NAME.git/": name + ".git/",
+            "NAME.git/": name + ".git/",
             "CACHE/NAME.git": "\(cache.http)/\(name).git",
             "UPSTREAM": "\(upstream.server.http)/git/\(upstream.name).git",
             "UPPER": name.uppercased(),
