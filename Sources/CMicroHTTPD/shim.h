@@ -7,6 +7,7 @@
 #include <microhttpd.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #if defined(__GLIBC__)
 #include <malloc.h>
@@ -108,10 +109,26 @@ static inline void *apus_mhd_connection_context(struct MHD_Connection *connectio
     return info ? info->socket_context : NULL;
 }
 
+static const uint64_t apus_mhd_size_unknown = MHD_SIZE_UNKNOWN;
+
 static inline struct MHD_Response *apus_mhd_stream(
-    size_t block, MHD_ContentReaderCallback read, void *context,
+    uint64_t size, size_t block, MHD_ContentReaderCallback read, void *context,
     MHD_ContentReaderFreeCallback release) {
-    return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, block, read, context, release);
+    return MHD_create_response_from_callback(size, block, read, context, release);
+}
+
+// Closes a connection whose answer is broken off; to be called just before the answer's reader says
+// that it failed. At that, libmicrohttpd (0.9.75 to 1.0) marks the connection as closed, but closes the socket
+// only when it looks at it once more, and then it looks at none but what has an event, has a timeout of its
+// own, or was idle the longest: the client of any other would wait until another connection wakes the thread.
+static inline void apus_mhd_break_off(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_TIMEOUT);
+    // One that all connections have is not its own.
+    unsigned int seconds = info && info->connection_timeout == 1 ? 2 : 1;
+    MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, seconds);
+    int descriptor = apus_mhd_socket(connection);
+    if (descriptor >= 0) shutdown(descriptor, SHUT_RDWR);
 }
 
 // Enumerations that Swift imports under other names.

@@ -63,7 +63,7 @@ import Testing
 
     @Test func endsAnAnswerThatNobodyReads() throws {
         let handler = TestHandler { exchange in
-            exchange.respond(HTTPResponse(200, body: .stream))
+            exchange.respond(HTTPResponse(200, body: .stream()))
             let block = [UInt8](repeating: 0x61, count: 1 << 20)
             while (try? exchange.write(block)) != nil {}
         }
@@ -136,7 +136,7 @@ import Testing
         let handler = TestHandler { exchange in
             exchange.onCancel { cancelled.withLock { $0 = .now } }
             if isStreaming {
-                exchange.respond(HTTPResponse(200, body: .stream))
+                exchange.respond(HTTPResponse(200, body: .stream()))
                 exchange.writeNow([1])
             }
             _ = eventually { exchange.isCancelled }

@@ -117,7 +117,7 @@ final class KeptFetch: PackKeeper {
         while true {
             let piece = try reader.next(upTo: portion)
             if piece.isEmpty { return }
-            exchange.respond(HTTPResponse(200, headers: head, body: .stream))
+            exchange.respond(HTTPResponse(200, headers: head, body: .stream()))
             do throws(ExchangeEnded) { try exchange.write(piece) } catch {
                 throw CacheError(.cancelled, "the client is gone")
             }

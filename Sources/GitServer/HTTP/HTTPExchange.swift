@@ -216,7 +216,10 @@ package final class HTTPExchange: @unchecked Sendable {
             state.outputTotal += UInt64(count)
             state.pace.moved += count
             if count > 0 { return count }
-            if state.hasOutputFailed || state.isCancelled { return apus_mhd_end_with_error }
+            if state.hasOutputFailed || state.isCancelled {
+                apus_mhd_break_off(connection)
+                return apus_mhd_end_with_error
+            }
             if state.hasOutputEnded { return apus_mhd_end_of_stream }
             suspend(&state)
             return 0

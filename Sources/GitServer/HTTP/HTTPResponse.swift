@@ -4,8 +4,9 @@ package struct HTTPResponse: Sendable {
         case bytes([UInt8])
         /// A part of an open file, which is closed once it is sent.
         case file(descriptor: Int32, offset: UInt64, count: UInt64)
-        /// What ``HTTPExchange/write(_:)`` gives.
-        case stream
+        /// What ``HTTPExchange/write(_:)`` gives. Where the count is known it is told, and an end before
+        /// that breaks the answer off.
+        case stream(count: UInt64? = nil)
     }
 
     package var status: Int

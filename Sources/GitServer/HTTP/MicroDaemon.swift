@@ -232,10 +232,12 @@ private func queue(
     case .file(let descriptor, let offset, let count):
         made = MHD_create_response_from_fd_at_offset64(count, descriptor, offset)
         if made == nil { closeDescriptor(descriptor) }
-    case .stream:
+    case .stream(let count):
         guard let exchange else { return apus_mhd_no }
         let context = Unmanaged.passRetained(exchange)
-        made = apus_mhd_stream(block, readResponse, context.toOpaque(), releaseResponse)
+        made = apus_mhd_stream(
+            count ?? apus_mhd_size_unknown, block, readResponse, context.toOpaque(), releaseResponse
+        )
         if made == nil { context.release() }
     }
     guard let made else { return apus_mhd_no }

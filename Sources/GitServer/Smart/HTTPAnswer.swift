@@ -8,7 +8,7 @@ final class HTTPAnswer: ServiceOutput {
     init(_ exchange: HTTPExchange, contentType: String) {
         self.exchange = exchange
         head = HTTPResponse(
-            200, headers: [("Content-Type", contentType)] + HTTPResponse.noCache, body: .stream)
+            200, headers: [("Content-Type", contentType)] + HTTPResponse.noCache, body: .stream())
     }
 
     func send(_ bytes: [UInt8]) throws(ExchangeEnded) {
