@@ -19,6 +19,8 @@ static const long apus_curl_http_2_over_tls = CURL_HTTP_VERSION_2TLS;
 static const long apus_curl_http_1_1 = CURL_HTTP_VERSION_1_1;
 static const int apus_curl_unpause = CURLPAUSE_CONT;
 static const size_t apus_curl_pause_writing = CURL_WRITEFUNC_PAUSE;
+static const size_t apus_curl_pause_reading = CURL_READFUNC_PAUSE;
+static const size_t apus_curl_abort_reading = CURL_READFUNC_ABORT;
 static const size_t apus_curl_error_size = CURL_ERROR_SIZE;
 
 // The parentheses keep curl's type-checking macros of the same names out.

@@ -53,6 +53,8 @@ public struct ClientError: Error, Sendable {
     public let cause: (any Error)?
     /// The connection failed before the server answered anything: to ask again is harmless.
     let isBeforeAnswer: Bool
+    /// It took too long.
+    package let isTimeout: Bool
 
     public init(_ code: Code, _ message: String, status: Int = 0, cause: (any Error)? = nil) {
         self.init(code, message, status: status, cause: cause, isBeforeAnswer: false)
@@ -60,13 +62,14 @@ public struct ClientError: Error, Sendable {
 
     init(
         _ code: Code, _ message: String, status: Int = 0, cause: (any Error)? = nil,
-        isBeforeAnswer: Bool
+        isBeforeAnswer: Bool, isTimeout: Bool = false
     ) {
         self.code = code
         self.message = message
         self.status = status
         self.cause = cause
         self.isBeforeAnswer = isBeforeAnswer
+        self.isTimeout = isTimeout
     }
 
     /// A failure of the repository on this side.

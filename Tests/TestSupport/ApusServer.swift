@@ -39,10 +39,12 @@ public final class ApusServer: Sendable {
 
     /// A cache that keeps what it has in `store`, in front of upstreams (`NAME=URL`).
     public convenience init(
-        cacheIn store: String, of upstreams: [String], _ options: [String] = []
+        cacheIn store: String, of upstreams: [String], _ options: [String] = [],
+        environment: [String: String] = [:]
     ) throws {
         try self.init(
-            ["cache", "--store", store] + upstreams.flatMap { ["--upstream", $0] } + options, [:])
+            ["cache", "--store", store] + upstreams.flatMap { ["--upstream", $0] } + options,
+            environment)
     }
 
     private init(_ arguments: [String], _ environment: [String: String]) throws {

@@ -13,6 +13,7 @@ final class CacheCore: Sendable {
     let engine: UploadPackEngine
     let turns = GenerationTurns()
     let key = IdentityKey()
+    let forwarder: Forwarder
     private let upstream: Upstream
     private let hasEnded = Monitor(false)
     private let housework = Mutex<SystemThread?>(nil)
@@ -35,6 +36,7 @@ final class CacheCore: Sendable {
             options.store / "mirrors", budget: options.mirrorBudget, note: note)
         engine = try UploadPackEngine()
         upstream = Upstream(options.transport)
+        forwarder = Forwarder(options.transport)
         let (grants, answers, mirrors, engine) = (grants, answers, mirrors, engine)
         let hasEnded = hasEnded
         let thread = try SystemThread {

@@ -32,8 +32,8 @@ final class CacheHandler: HTTPHandler {
             }
             return nil
         case .other:
-            return GitServer.HTTPResponse(501, text: "Only fetches go through this cache yet.")
-                .uncached
+            guard Forwarder.refusedMethods.contains(head.method) else { return nil }
+            return GitServer.HTTPResponse(405, text: "\(head.method) is not passed on.").uncached
         case .advertise, .page: return nil
         }
     }
@@ -48,7 +48,8 @@ final class CacheHandler: HTTPHandler {
             case .page(let name): exchange.respond(log.page(name))
             case .advertise(let address): try advertise(address, exchange)
             case .fetch(let address): try fetch(address, exchange)
-            case .other: break
+            case .other(let host, let path):
+                try core.forwarder.forward(exchange, to: host, path)
             // Since it was looked at first, the host has gone.
             case nil: exchange.respond(Self.unknownHost)
             }

@@ -43,7 +43,8 @@ final class CurlEasy {
             ClientError(
                 Self.code(of: result),
                 "unable to access '\(transfer.request.url.redacted)': \(reason(of: result))",
-                isBeforeAnswer: !transfer.hasAnswer && Self.mayPass(result)))
+                isBeforeAnswer: !transfer.hasAnswer && Self.mayPass(result),
+                isTimeout: result == CURLE_OPERATION_TIMEDOUT))
     }
 
     private func reason(of result: CURLcode) -> String {
@@ -88,14 +89,18 @@ final class CurlEasy {
         try refusePrivateAddresses(request.options)
         try set(CURLOPT_TCP_KEEPALIVE, 1)
         try set(CURLOPT_BUFFERSIZE, HTTPLimits.readSize)
-        try set(CURLOPT_ACCEPT_ENCODING, "deflate, gzip")
+        if !request.isPassedOn { try set(CURLOPT_ACCEPT_ENCODING, "deflate, gzip") }
         try setCallbacks()
         try setTimes(request.options)
         try setTLS(request.options)
         try setProxy(request.options)
         try setVersion(request.options.version)
         try setHeaders(request)
-        if request.method == .post { try setBody(request.body) }
+        try setMethod(request)
+        if request.hasOwnConnection {
+            try set(CURLOPT_FRESH_CONNECT, 1)
+            try set(CURLOPT_FORBID_REUSE, 1)
+        }
     }
 
     private func setCallbacks() throws(ClientError) {
@@ -140,10 +145,14 @@ final class CurlEasy {
     private func setHeaders(_ request: HTTPRequest) throws(ClientError) {
         try set(CURLOPT_USERAGENT, request.options.userAgent)
         var lines = request.options.extraHeaders
-        for (name, value) in request.headers { lines.append(ByteString(name + ": ") + value) }
+        for (name, value) in request.headers {
+            // The semicolon stands for a colon with nothing after it.
+            lines.append(value.isEmpty ? ByteString(name + ";") : ByteString(name + ": ") + value)
+        }
         if request.usesNetrc { try set(CURLOPT_NETRC, apus_curl_netrc_optional) }
-        // No waiting for "100 Continue": what is sent is small.
+        // No waiting for "100 Continue": what is sent is small, or there is no one to be told.
         lines.append("Expect:")
+        if request.isPassedOn { lines += Self.unwanted(beside: request.headers.map(\.name)) }
         for line in lines { try append(header: line) }
         try check(apus_curl_set_list(handle, CURLOPT_HTTPHEADER, headers))
     }
@@ -158,21 +167,7 @@ final class CurlEasy {
         headers = longer
     }
 
-    private func setBody(_ body: [UInt8]) throws(ClientError) {
-        try set(CURLOPT_POST, 1)
-        try check(
-            apus_curl_set_offset(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count)))
-        let code = body.withUnsafeBytes { bytes in
-            // Null would mean that a callback gives the body.
-            withUnsafeBytes(of: UInt8(0)) { none in
-                apus_curl_set_bytes(
-                    handle, CURLOPT_COPYPOSTFIELDS, bytes.baseAddress ?? none.baseAddress)
-            }
-        }
-        try check(code)
-    }
-
-    private func set(_ option: CURLoption, _ value: Int) throws(ClientError) {
+    func set(_ option: CURLoption, _ value: Int) throws(ClientError) {
         try check(apus_curl_set_long(handle, option, value))
     }
 

@@ -121,6 +121,7 @@ final class CurlTransfer: Sendable {
             if case .failure(let error) = outcome, error.code == .cancelled { state.buffer = [] }
             return state.takeWake()
         }
+        if wake != nil, case .upload(let upload) = request.body { upload.close() }
         wake?.run()
         return wake != nil
     }

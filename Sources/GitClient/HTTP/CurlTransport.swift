@@ -21,6 +21,9 @@ public final class CurlTransport: HTTPTransport {
         let transfer = CurlTransfer(request)
         // Whoever stops waiting drops the body, and with it the transfer.
         let body = CurlBody(transfer, on: loop)
+        if case .upload(let upload) = request.body {
+            upload.whenReady { [weak loop] in loop?.resume(transfer) }
+        }
         loop.start(transfer)
         let head = try await body.head()
         return HTTPResponse(status: head.status, headers: head.headers, body: body)

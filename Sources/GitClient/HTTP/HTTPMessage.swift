@@ -1,18 +1,39 @@
 public import GitCore
 
-/// One request of Git's HTTP protocol.
+/// One request to an HTTP server.
 public struct HTTPRequest: Sendable {
-    public enum Method: Sendable { case get, post }
+    /// `GET`, `POST` and so on: a token (RFC 9110, 5.6.2), which tells capitals from small letters.
+    public struct Method: Hashable, Sendable {
+        public let name: String
+
+        public static let get = Method(name: "GET")
+        public static let post = Method(name: "POST")
+        public static let head = Method(name: "HEAD")
+
+        public init(name: String) { self.name = name }
+    }
+
+    public enum Body: Sendable {
+        case bytes([UInt8])
+        /// One that is sent while it is still being made. It is sent once, so on a connection that was not
+        /// used before: a server may close one that it has kept long enough just when a request begins.
+        case upload(HTTPUpload)
+    }
 
     public var method: Method
     /// An http or https URL.
     public var url: GitURL
     /// Names and values, without the headers that `options` ask for.
     public var headers: [(name: String, value: ByteString)]
-    /// What a POST sends, whole.
-    public var body: [UInt8]
+    /// What is sent, but with a HEAD.
+    public var body: Body
     /// Whether `~/.netrc` may give the user and password for the URL's host.
     public var usesNetrc = false
+    /// Whether this is somebody else's request: it goes with `headers` and no others but those that the
+    /// connection needs, and the body of the answer stays compressed if it came so.
+    public var isPassedOn = false
+    /// Whether nothing else goes over its connection: some logins are the connection's (NTLM, Negotiate).
+    public var hasOwnConnection = false
     public var options: HTTPOptions
 
     public init(
@@ -22,7 +43,7 @@ public struct HTTPRequest: Sendable {
         self.method = method
         self.url = url
         self.headers = headers
-        self.body = body
+        self.body = .bytes(body)
         self.options = options
     }
 }

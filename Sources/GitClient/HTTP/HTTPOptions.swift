@@ -60,6 +60,8 @@ public struct HTTPOptions: Sendable, Hashable {
 public enum HTTPLimits {
     /// Bytes of body that wait for their reader before the network has to wait.
     public static let bufferedBody = 1 << 20
+    /// Bytes of an ``HTTPUpload`` that wait for the network before their maker has to wait.
+    public static let bufferedUpload = 256 << 10
     /// Bytes that are read from the network at once.
     static let readSize = 256 << 10
     /// Bytes and fields of all headers of one answer together, interim answers included.

@@ -1,0 +1,132 @@
+import GitClient
+import GitCore
+import GitServer
+import GitStore
+
+/// Passes requests on to upstream, and its answers back, as if there were no cache: all that is no fetch.
+struct Forwarder: Sendable {
+    private let transport: any HTTPTransport
+
+    init(_ transport: any HTTPTransport) { self.transport = transport }
+
+    /// Methods that a proxy must not pass on without understanding them, or that echo a client's secrets.
+    static let refusedMethods = ["CONNECT", "TRACE"]
+
+    /// Answers `exchange` with what upstream answers.
+    ///
+    /// - Throws: `ExchangeEnded` where the client is gone, or its answer has to be broken off;
+    ///   ``StatusRefusal`` where there is nothing to pass on.
+    func forward(_ exchange: HTTPExchange, to host: UpstreamHost, _ path: [ByteString]) throws {
+        exchange.note("cache", "forwarded")
+        let request: ForwardedRequest
+        do throws(ClientError) {
+            request = try ForwardedRequest(exchange.head, host, path)
+        } catch {
+            throw StatusRefusal(
+                GitServer.HTTPResponse(414, text: "The URL is too long.").uncached,
+                reason: "the URL is too long")
+        }
+        guard let upload = request.upload else {
+            let body = try Self.smallBody(exchange)
+            return try pass(
+                request, .bytes(body), host, exchange, HeldAnswer(exchange, isOpen: true))
+        }
+        let answer = HeldAnswer(exchange, isOpen: false)
+        // Before anything is answered: an answer has the server drop what the client still sends, and the
+        // rest of a body must not be taken for its end.
+        defer { upload.close() }
+        try SystemThread {
+            Self.send(exchange, upload)
+            answer.open()
+        }.detach()
+        try pass(request, .upload(upload), host, exchange, answer)
+        upload.close()
+        answer.open()
+    }
+
+    /// At most ``ForwardedRequest/smallBody`` bytes. What comes with a HEAD, of whatever length, is dropped.
+    private static func smallBody(_ exchange: HTTPExchange) throws(ExchangeEnded) -> [UInt8] {
+        guard exchange.head.bodyLength != .none else { return [] }
+        var body: [UInt8] = []
+        while let piece = try exchange.read() {
+            if exchange.head.method != "HEAD" { body += piece }
+        }
+        return body
+    }
+
+    /// Hands the client's body on as it comes.
+    private static func send(_ exchange: HTTPExchange, _ upload: HTTPUpload) {
+        do throws(ExchangeEnded) {
+            while let piece = try exchange.read() {
+                guard upload.write(piece) else { return }
+            }
+            upload.finish()
+        } catch {
+            upload.fail()
+        }
+    }
+
+    private func pass(
+        _ request: ForwardedRequest, _ body: HTTPRequest.Body, _ host: UpstreamHost,
+        _ exchange: HTTPExchange, _ answer: HeldAnswer
+    ) throws {
+        do {
+            let sent = request.request(body)
+            let isGone = { exchange.isCancelled }
+            let response = try Blocking.run(isGone: isGone) { [transport] in
+                try await transport.send(sent)
+            }
+            let forwarded = ForwardedAnswer(response, to: request.url, of: host)
+            guard let head = forwarded.head else {
+                throw ClientError(.protocolError, "the answer's status is \(response.status)")
+            }
+            answer.begin(head)
+            try Self.pass(response.body, of: forwarded.length, to: answer, isGone)
+        } catch let ended as ExchangeEnded {
+            throw ended
+        } catch {
+            let reason = Self.reason(error)
+            guard answer.drop(), !exchange.isCancelled else {
+                exchange.note("error", reason)
+                throw ExchangeEnded()
+            }
+            throw StatusRefusal(failure: error, reason: reason)
+        }
+    }
+
+    private static func pass(
+        _ body: any HTTPBodyStream, of length: UInt64?, to answer: HeldAnswer,
+        _ isGone: () -> Bool
+    ) throws {
+        var count: UInt64 = 0
+        while true {
+            let piece: [UInt8]?
+            do { piece = try Blocking.run(isGone: isGone) { try await body.next() } } catch {
+                // Who refuses a body may answer, and take no more of it.
+                if count == length { return }
+                throw error
+            }
+            guard let piece else { return }
+            count += UInt64(piece.count)
+            try answer.send(piece)
+        }
+    }
+
+    /// Without the URL, whose query may hold a secret.
+    private static func reason(_ error: any Error) -> String {
+        guard let error = error as? ClientError else { return "\(error)" }
+        return error.message.split(separator: "': ").last.map(String.init) ?? "\(error)"
+    }
+}
+
+extension StatusRefusal {
+    /// What is between this machine and upstream is no client's business.
+    fileprivate init(failure: any Error, reason: String) {
+        let isLate = (failure as? ClientError)?.isTimeout == true
+        let response =
+            isLate
+            ? GitServer.HTTPResponse(504, text: "The upstream did not answer in time.")
+            : GitServer.HTTPResponse(502, text: "The upstream cannot be reached.")
+        self.init(response.uncached, reason: reason)
+    }
+}
