@@ -26,6 +26,25 @@ import Testing
             ])
     }
 
+    /// As calls of GitLab's API have them.
+    @Test func anEncodedSlashStaysEncoded() throws {
+        let pair = try CachedUpstream { $0.answer(200) }
+        for path in [
+            "api/v4/projects/a%2Fb%2fc", "a%2Fb/info/refs?service=git-upload-pack", "x/git%2Fe",
+        ] {
+            #expect(try pair.ask("GET /up/\(path)").hasPrefix("HTTP/1.1 200"))
+        }
+        #expect(
+            pair.upstream.heads.map { $0[0] } == [
+                "GET /api/v4/projects/a%2Fb%2Fc HTTP/1.1",
+                "GET /a%2Fb/info/refs?service=git-upload-pack HTTP/1.1", "GET /x/git%2Fe HTTP/1.1",
+            ])
+        for path in ["up%2Fx", "up/a%2F..%2Fb", "up/..%2F", "-/x%2Fmetrics"] {
+            #expect(try !pair.ask("GET /\(path)").hasPrefix("HTTP/1.1 200"))
+        }
+        #expect(pair.upstream.heads.count == 3)
+    }
+
     @Test func nothingIsAddedToABareRequest() throws {
         let pair = try CachedUpstream { $0.answer(200) }
         _ = try pair.ask("PROPFIND /up/x/")

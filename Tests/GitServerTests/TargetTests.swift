@@ -21,6 +21,14 @@ import Testing
         #expect(target.value("c") == "%25")
     }
 
+    @Test func takesAnEncodedSlashWhereItIsAllowed() {
+        let target = RequestTarget(parsing: "/a%2fb/c%2F%2Fd", allowsSlash: true)
+        #expect(target?.path == ["a/b", "c//d"])
+        for path: ByteString in ["/..%2fa", "/a%2f..", "/a%2F.%2Fb", "/a%5cb", "/%2e%2e", "/a/.."] {
+            #expect(RequestTarget(parsing: path, allowsSlash: true) == nil)
+        }
+    }
+
     @Test func takesEmptyComponentsForNone() {
         #expect(RequestTarget(parsing: "//a///b/")?.path == ["a", "b"])
         #expect(RequestTarget(parsing: "/")?.path == [])

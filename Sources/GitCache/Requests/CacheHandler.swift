@@ -17,6 +17,9 @@ final class CacheHandler: HTTPHandler {
         self.log = log
     }
 
+    /// Upstream may mean something by it (GitLab's API does); no repository's path has one.
+    var allowsEncodedSlash: Bool { true }
+
     func finished(_ record: HTTPRecord) { log.add(record) }
 
     func refuse(_ head: RequestHead) -> GitServer.HTTPResponse? {

@@ -24,7 +24,9 @@ enum CacheRoute {
         guard let first = path.first, let host = hosts[ByteString(first.bytes.map(\.lowercased))]
         else { return nil }
         let rest = Array(path.dropFirst())
-        if rest.suffix(2) == ["info", "refs"], rest.count > 2, head.method == "GET",
+        if rest.contains(where: { $0.bytes.contains(UInt8(ascii: "/")) }) {
+            self = .other(host, rest)
+        } else if rest.suffix(2) == ["info", "refs"], rest.count > 2, head.method == "GET",
             head.target.value("service") == "git-upload-pack"
         {
             self = .advertise(RepositoryAddress(host: host, path: rest.dropLast(2)))

@@ -12,6 +12,10 @@ import Synchronization
 
 /// What a server does with its requests.
 package protocol HTTPHandler: Sendable {
+    /// Whether a component of a path may hold an encoded slash, which is a slash in
+    /// ``RequestTarget/path``; no, unless the handler says so. A path with one could mean two things to
+    /// all that joins its components.
+    var allowsEncodedSlash: Bool { get }
     /// Refuses a request by its head; nil to have it answered. Must not wait: it is called on a thread
     /// that serves other connections too.
     func refuse(_ head: RequestHead) -> HTTPResponse?
@@ -19,6 +23,10 @@ package protocol HTTPHandler: Sendable {
     func answer(_ exchange: HTTPExchange)
     /// Is told of every request that is over.
     func finished(_ record: HTTPRecord)
+}
+
+extension HTTPHandler {
+    package var allowsEncodedSlash: Bool { false }
 }
 
 /// What is to be told of a request that is over.

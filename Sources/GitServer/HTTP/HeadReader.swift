@@ -26,10 +26,12 @@ struct HeadReader {
     /// Where the next part has to begin; nil once one did not.
     private var next: UnsafePointer<CChar>?
 
-    /// - Parameter target: as it was handed over when the first line was read, and still lies there.
+    /// - Parameters:
+    ///   - target: as it was handed over when the first line was read, and still lies there.
+    ///   - allowsSlash: whether a component of the path may hold an encoded slash.
     static func read(
         _ connection: OpaquePointer, method: UnsafePointer<CChar>, target: RawTarget,
-        version: UnsafePointer<CChar>, peer: String
+        version: UnsafePointer<CChar>, peer: String, allowsSlash: Bool
     ) throws(HeadFault) -> RequestHead {
         var reader = HeadReader(connection: connection)
         reader.next = version + strlen(version) + 2
@@ -53,7 +55,7 @@ struct HeadReader {
         return try RequestHead(
             method: ByteString(String(cString: method)), target: target.bytes,
             version: ByteString(String(cString: version)),
-            headers: RequestHeaders(reader.fields), peer: peer)
+            headers: RequestHeaders(reader.fields), peer: peer, allowsSlash: allowsSlash)
     }
 
     private init(connection: OpaquePointer) { self.connection = connection }

@@ -168,7 +168,8 @@ private func begin(
     let head: RequestHead
     do throws(HeadFault) {
         head = try HeadReader.read(
-            connection, method: method, target: request.target, version: version, peer: opened.peer)
+            connection, method: method, target: request.target, version: version, peer: opened.peer,
+            allowsSlash: core.handler.allowsEncodedSlash)
     } catch {
         if error == .badLength, apus_mhd_refuses_bad_heads == 0 {
             request.status = 400

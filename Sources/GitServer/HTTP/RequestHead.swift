@@ -59,7 +59,7 @@ extension RequestHead {
 
     init(
         method: ByteString, target: ByteString, version: ByteString, headers: RequestHeaders,
-        peer: String
+        peer: String, allowsSlash: Bool = false
     ) throws(HeadFault) {
         guard version == "HTTP/1.1" || version == "HTTP/1.0" else { throw .versionNotSupported }
         let isOld = version == "HTTP/1.0"
@@ -72,7 +72,9 @@ extension RequestHead {
             isOld || headers.values("host").count == 1,
             !method.isEmpty, method.bytes.allSatisfy(\.isTokenByte)
         else { throw .badRequest }
-        guard let parsed = RequestTarget(parsing: target) else { throw .badTarget }
+        guard let parsed = RequestTarget(parsing: target, allowsSlash: allowsSlash) else {
+            throw .badTarget
+        }
         bodyLength = try Self.bodyLength(headers, isOld: isOld)
         let expectation = headers.value("expect").map { ByteString($0.bytes.map(\.lowercased)) }
         guard expectation == nil || expectation == "100-continue" else { throw .badRequest }

@@ -8,13 +8,16 @@ package import GitCore
 
 /// What a request asks for: its path decoded once, and what follows a question mark.
 package struct RequestTarget: Sendable {
-    /// The components of the path, decoded; none is empty, `.`, `..`, or holds a slash.
+    /// The components of the path, decoded; none is empty, `.` or `..`. None holds a slash, unless that is
+    /// allowed: then no part of one is `.` or `..`.
     package let path: [ByteString]
     private let query: [(name: ByteString, value: ByteString)]
 
     /// nil for a path that could mean two things, or lead out of anything: one with an encoded slash, a
     /// backslash, a control character, `.` or `..`, or an escape that is none.
-    package init?(parsing target: ByteString) {
+    ///
+    /// - Parameter allowsSlash: whether a component may hold an encoded slash.
+    package init?(parsing target: ByteString, allowsSlash: Bool = false) {
         let parts = target.bytes.split(
             separator: UInt8(ascii: "?"), maxSplits: 1, omittingEmptySubsequences: false)
         guard let path = parts.first, path.first == UInt8(ascii: "/"),
@@ -22,7 +25,9 @@ package struct RequestTarget: Sendable {
         else { return nil }
         var components: [ByteString] = []
         for part in path.split(separator: UInt8(ascii: "/")) {
-            guard let component = Self.component(part) else { return nil }
+            guard let component = Self.component(part),
+                allowsSlash || !component.bytes.contains(UInt8(ascii: "/"))
+            else { return nil }
             components.append(component)
         }
         guard let query = Self.query(parts.dropFirst().first ?? []) else { return nil }
@@ -37,10 +42,12 @@ package struct RequestTarget: Sendable {
     }
 
     private static func component(_ part: ArraySlice<UInt8>) -> ByteString? {
-        guard let bytes = part.percentDecoded, bytes != Array(".".utf8), bytes != Array("..".utf8),
-            !bytes.contains(where: { $0.isControl || "/\\".utf8.contains($0) })
+        guard let bytes = part.percentDecoded,
+            !bytes.contains(where: { $0.isControl || $0 == UInt8(ascii: "\\") })
         else { return nil }
-        return ByteString(bytes)
+        let component = ByteString(bytes)
+        let parts = component.split(UInt8(ascii: "/"))
+        return parts.contains(where: { $0 == "." || $0 == ".." }) ? nil : component
     }
 
     private static func query(_ text: ArraySlice<UInt8>) -> [(ByteString, ByteString)]? {
