@@ -76,6 +76,8 @@ final class ControlServer: Sendable {
         case .line(let line): end = run(line, connection, answer)
         }
         _ = ControlSocket.send(end.bytes, on: connection)
+        // Who still sends when the connection is closed does not get to hear it.
+        reader.drain(connection, by: deadline)
     }
 
     private func run(

@@ -17,6 +17,7 @@ struct LineReader: ~Copyable {
     private var searched = 0
 
     private static let portion = 4_096
+    private static let mostDrained = 1 << 20
 
     /// - Parameter limit: bytes of a line, the LF included.
     init(limit: Int) { self.limit = limit }
@@ -51,6 +52,17 @@ struct LineReader: ~Copyable {
             let count = retrying { read(connection.descriptor, &piece, piece.count) }
             guard count > 0 else { return .end }
             buffer += piece.prefix(count)
+        }
+    }
+
+    /// Says that nothing more comes from this side, and reads what the other one still sends, up to a mebibyte of it.
+    func drain(_ connection: borrowing File, by deadline: ContinuousClock.Instant) {
+        shutdown(connection.descriptor, Int32(SHUT_WR))
+        var piece = [UInt8](repeating: 0, count: Self.portion)
+        for _ in 0 ..< Self.mostDrained / Self.portion {
+            guard isReadable(connection, by: deadline),
+                retrying({ read(connection.descriptor, &piece, piece.count) }) > 0
+            else { return }
         }
     }
 
