@@ -5,6 +5,8 @@ import GitServer
 /// A client's request, made anew for upstream from what was understood of it.
 struct ForwardedRequest {
     let url: GitURL
+    /// Whether the body goes without the encoding that it came in.
+    var isDecoded = false
     private let head: RequestHead
     private let host: UpstreamHost
 
@@ -36,7 +38,9 @@ struct ForwardedRequest {
     }
 
     func request(_ body: HTTPRequest.Body) -> HTTPRequest {
-        let headers = ForwardedHeaders.request(head.headers)
+        let headers = ForwardedHeaders.request(head.headers).filter {
+            !isDecoded || $0.name != "content-encoding"
+        }
         var request = HTTPRequest(
             HTTPRequest.Method(name: head.method), url, headers: headers, options: host.options)
         request.body = body

@@ -18,14 +18,7 @@ struct Forwarder: Sendable {
     ///   ``StatusRefusal`` where there is nothing to pass on.
     func forward(_ exchange: HTTPExchange, to host: UpstreamHost, _ path: [ByteString]) throws {
         exchange.note("cache", "forwarded")
-        let request: ForwardedRequest
-        do throws(ClientError) {
-            request = try ForwardedRequest(exchange.head, host, path)
-        } catch {
-            throw StatusRefusal(
-                GitServer.HTTPResponse(414, text: "The URL is too long.").uncached,
-                reason: "the URL is too long")
-        }
+        let request = try Self.request(exchange, host, path)
         guard let upload = request.upload else {
             let body = try Self.smallBody(exchange)
             return try pass(
@@ -42,6 +35,27 @@ struct Forwarder: Sendable {
         try pass(request, .upload(upload), host, exchange, answer)
         upload.close()
         answer.open()
+    }
+
+    /// The same of a request whose body was read, and decoded.
+    func forward(
+        _ exchange: HTTPExchange, _ body: [UInt8], to host: UpstreamHost, _ path: [ByteString]
+    ) throws {
+        var request = try Self.request(exchange, host, path)
+        request.isDecoded = true
+        try pass(request, .bytes(body), host, exchange, HeldAnswer(exchange, isOpen: true))
+    }
+
+    private static func request(
+        _ exchange: HTTPExchange, _ host: UpstreamHost, _ path: [ByteString]
+    ) throws(StatusRefusal) -> ForwardedRequest {
+        do throws(ClientError) {
+            return try ForwardedRequest(exchange.head, host, path)
+        } catch {
+            throw StatusRefusal(
+                GitServer.HTTPResponse(414, text: "The URL is too long.").uncached,
+                reason: "the URL is too long")
+        }
     }
 
     /// At most ``ForwardedRequest/smallBody`` bytes. What comes with a HEAD, of whatever length, is dropped.

@@ -105,13 +105,19 @@ final class RefGrants: Sendable {
         }
     }
 
-    /// What upstream showed the client before it went away; nil where that is too long ago.
+    /// What upstream showed the client before it went away; nil where that is too long ago. Until upstream
+    /// is there again it is no more than that.
     func findStale(_ repository: ByteString, _ client: ClientIdentity) -> ShownByUpstream? {
         let now = ContinuousClock.now
+        let key = Key(repository: repository, client: client)
         let staleness = limits.withLock { $0.staleness }
-        let known = grants.withLock { $0[Key(repository: repository, client: client)]?.shown }
-        guard let known, known.refs != nil, now - known.since < staleness else { return nil }
-        return known.withoutSession
+        return grants.withLock { grants in
+            guard let known = grants[key]?.shown, known.refs != nil,
+                now - known.since < staleness
+            else { return nil }
+            grants[key] = Grant(shown: known.withoutSession)
+            return known.withoutSession
+        }
     }
 
     /// Upstream refused: what it allowed before is over.

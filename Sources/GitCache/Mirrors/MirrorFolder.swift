@@ -277,10 +277,9 @@ final class MirrorFolder: Sendable {
         return directory
     }
 
-    /// What a client may ask for is what Git's own server has, with all that can be turned on.
+    /// What a client may ask for is what upstreams mostly have: a request may have to be passed on.
     private static let settings: [(ByteString, ByteString, ByteString)] = [
         ("uploadpack", "allowfilter", "true"),
-        ("uploadpack", "allowsidebandall", "true"), ("transfer", "advertiseobjectinfo", "true"),
         ("fetch", "unpacklimit", "1"), ("fetch", "fsckobjects", "false"),
         ("repack", "writebitmaps", "true"),
     ]

@@ -49,8 +49,15 @@ final class CacheHandler: HTTPHandler {
         do {
             switch CacheRoute(exchange.head, hosts.current) {
             case .page(let name): exchange.respond(log.page(name))
-            case .advertise(let address): try advertise(address, exchange)
-            case .fetch(let address): try fetch(address, exchange)
+            case .advertise(let address):
+                try orPassedBy(address, "info/refs", exchange, []) {
+                    try advertise(address, exchange)
+                }
+            case .fetch(let address):
+                let body = try RequestBody(exchange, maximum: Self.largestBody).all()
+                try orPassedBy(address, "git-upload-pack", exchange, body) {
+                    try fetch(address, body, exchange)
+                }
             case .other(let host, let path):
                 try core.forwarder.forward(exchange, to: host, path)
             // Since it was looked at first, the host has gone.
@@ -61,11 +68,6 @@ final class CacheHandler: HTTPHandler {
             exchange.respond(GitServer.HTTPResponse(bodyFault: fault))
         } catch is ExchangeEnded {
             exchange.fail()
-        } catch let passed as PassedBy {
-            // TODO
-            exchange.note("error", passed.cause.message)
-            exchange.respond(
-                GitServer.HTTPResponse(500, text: "The cache failed; its log says more.").uncached)
         } catch let refusal as StatusRefusal {
             exchange.note("error", refusal.reason)
             exchange.respond(refusal.response)
@@ -87,6 +89,19 @@ final class CacheHandler: HTTPHandler {
         return version
     }
 
+    /// Where the cache's own store fails before anything was answered, upstream answers by itself.
+    private func orPassedBy(
+        _ address: RepositoryAddress, _ tail: ByteString, _ exchange: HTTPExchange,
+        _ body: [UInt8], _ answer: () throws -> Void
+    ) throws {
+        do { try answer() } catch let passed as PassedBy {
+            exchange.note("cache", "passed")
+            exchange.note("error", passed.cause.message)
+            try core.forwarder.forward(
+                exchange, body, to: address.host, address.path + tail.split(0x2f))
+        }
+    }
+
     private func advertise(_ address: RepositoryAddress, _ exchange: HTTPExchange) throws {
         exchange.note("service", "upload-pack")
         try UpstreamFailure.passingOn {
@@ -98,9 +113,10 @@ final class CacheHandler: HTTPHandler {
         }
     }
 
-    private func fetch(_ address: RepositoryAddress, _ exchange: HTTPExchange) throws {
+    private func fetch(
+        _ address: RepositoryAddress, _ body: [UInt8], _ exchange: HTTPExchange
+    ) throws {
         exchange.note("service", "upload-pack")
-        let body = try RequestBody(exchange, maximum: Self.largestBody).all()
         try UpstreamFailure.passingOn {
             let credentials = credentials(exchange)
             let shown = try core.standing(
@@ -126,7 +142,7 @@ final class CacheHandler: HTTPHandler {
         _ exchange: HTTPExchange
     ) throws -> CacheRefs {
         if shown.session == nil { exchange.note("stale", "true") }
-        let mirror = try core.mirrors.mirror(address.mirror, shown.format)
+        let mirror = try PassedBy.catching { try core.mirrors.mirror(address.mirror, shown.format) }
         return CacheRefs(
             core, address, credentials, mirror, isGone: { exchange.isCancelled })
     }

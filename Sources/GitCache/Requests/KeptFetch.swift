@@ -103,7 +103,10 @@ final class KeptFetch: PackKeeper {
         let output = AnswerOutput(writer)
         let exchange = exchange
         let sender = try SystemThread {
-            do throws(CacheError) { try Self.send(reader, exchange) } catch { exchange.fail() }
+            do throws(CacheError) { try Self.send(reader, exchange) } catch {
+                // Where nothing was sent, another answer may be.
+                if error.code != .again { exchange.fail() }
+            }
             output.lookWhetherWanted()
         }
         made.withLock { $0 = Made(output: output, sender: sender) }

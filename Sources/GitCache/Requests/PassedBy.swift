@@ -8,7 +8,19 @@ import GitStore
 struct PassedBy: BeforeAnswer {
     let cause: StoreError
 
-    /// Has a failure of the store become this. What a damaged mirror holds is not used again.
+    /// Has a failure of the store become this.
+    static func catching<Value>(_ body: () throws -> Value) throws -> Value {
+        do { return try body() } catch let error as CacheError {
+            guard let cause = error.cause as? StoreError, cause.code != .cancelled else {
+                throw error
+            }
+            throw PassedBy(cause: cause)
+        } catch let error as StoreError where error.code != .cancelled {
+            throw PassedBy(cause: error)
+        }
+    }
+
+    /// The same. What a damaged mirror holds is not used again.
     static func catching<Value>(
         _ mirror: Mirror, _ folder: MirrorFolder, _ body: () throws -> Value
     ) throws -> Value {

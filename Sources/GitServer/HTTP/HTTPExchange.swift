@@ -145,9 +145,12 @@ package final class HTTPExchange: @unchecked Sendable {
         if isCancelled { body?() }
     }
 
-    /// Notes something for the record of the request; nothing secret.
+    /// Notes something for the record of the request, in place of what was noted by that name; nothing secret.
     package func note(_ name: String, _ value: String) {
-        state.change { $0.notes.append((name, value)) }
+        state.change { state in
+            state.notes.removeAll { $0.name == name }
+            state.notes.append((name, value))
+        }
     }
 
     var notes: [(name: String, value: String)] { state.change { $0.notes } }
