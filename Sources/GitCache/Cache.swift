@@ -29,6 +29,9 @@ public final class Cache: Sendable {
         settings.port = options.port
         let http = try HTTPServer(settings, CacheHandler(core, hosts, recorder))
         control = try ControlServer(core, hosts, http, recorder, in: options.store)
+        recorder.tellMore { page in
+            core.metrics.tell(&page, answers: core.answers.statistics, queue: core.turns.load)
+        }
         recorder.tellLoad { [weak http] in (http?.activeRequests ?? 0, http?.connections ?? 0) }
         self.http = http
         self.core = core

@@ -179,7 +179,7 @@ final class Mirror: Sendable {
     ) async throws {
         var seen: Set<ObjectID> = []
         let wants = wants.filter { seen.insert($0).inserted }
-        try await session.asking { () throws(ClientError) in
+        try await session.asking(.fetch) { () throws(ClientError) in
             let summary = try await Fetch(
                 into: repository, from: session.pack, options: options
             ).run(wants: wants, shown: shown)

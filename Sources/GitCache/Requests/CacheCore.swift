@@ -13,6 +13,7 @@ final class CacheCore: Sendable {
     let engine: UploadPackEngine
     let turns = GenerationTurns()
     let key = IdentityKey()
+    let metrics = CacheMetrics()
     let forwarder: Forwarder
     private let upstream: Upstream
     private let hasEnded = Monitor(false)
@@ -35,7 +36,7 @@ final class CacheCore: Sendable {
         mirrors = try MirrorFolder(
             options.store / "mirrors", budget: options.mirrorBudget, note: note)
         engine = try UploadPackEngine()
-        upstream = Upstream(options.transport)
+        upstream = Upstream(options.transport, metrics)
         forwarder = Forwarder(options.transport)
         let (grants, answers, mirrors, engine) = (grants, answers, mirrors, engine)
         let hasEnded = hasEnded

@@ -96,6 +96,7 @@ final class CacheHandler: HTTPHandler {
     ) throws {
         do { try answer() } catch let passed as PassedBy {
             exchange.note("cache", "passed")
+            core.metrics.passed()
             exchange.note("error", passed.cause.message)
             try core.forwarder.forward(
                 exchange, body, to: address.host, address.path + tail.split(0x2f))
@@ -125,7 +126,7 @@ final class CacheHandler: HTTPHandler {
             do {
                 try core.engine.answer(
                     body, refs.mirror.repository, refs, version(exchange), exchange,
-                    keeper: KeptFetch(core.answers, core.mirrors, refs.mirror, exchange),
+                    keeper: KeptFetch(core, refs.mirror, exchange),
                     packs: refs)
             } catch let error as StoreError {
                 core.mirrors.suspect(refs.mirror, error)
@@ -141,7 +142,10 @@ final class CacheHandler: HTTPHandler {
         _ address: RepositoryAddress, _ credentials: ClientCredentials, _ shown: ShownByUpstream,
         _ exchange: HTTPExchange
     ) throws -> CacheRefs {
-        if shown.session == nil { exchange.note("stale", "true") }
+        if shown.session == nil {
+            exchange.note("stale", "true")
+            core.metrics.stale()
+        }
         let mirror = try PassedBy.catching { try core.mirrors.mirror(address.mirror, shown.format) }
         return CacheRefs(
             core, address, credentials, mirror, isGone: { exchange.isCancelled })

@@ -180,8 +180,10 @@ extension CacheRefs: PackSource {
                 }
                 // Somebody else was faster.
                 try ensure(pack.wants, found, isUnwanted)
-                let turn = try cache.turns.enter(
-                    mirror.name, credentials.identity, isUnwanted: isUnwanted)
+                let turn = try cache.metrics.measure(.queue) {
+                    try cache.turns.enter(
+                        mirror.name, credentials.identity, isUnwanted: isUnwanted)
+                }
                 return OpenPack(close: turn.end)
             }
         }

@@ -13,8 +13,7 @@ import Synchronization
 
 /// One fetch, answered with what was made for somebody who asked the same, or kept for those who will.
 final class KeptFetch: PackKeeper {
-    private let store: AnswerStore
-    private let mirrors: MirrorFolder
+    private let cache: CacheCore
     private let mirror: Mirror
     private let exchange: HTTPExchange
     private let made = Mutex<Made?>(nil)
@@ -22,17 +21,16 @@ final class KeptFetch: PackKeeper {
     /// What is being made here, and the thread that sends it to the one who asked for it: another than the one
     /// that makes it, which goes on for others if he hangs up.
     private struct Made {
+        let key: AnswerKey
+        let begun = ContinuousClock.now
         let output: AnswerOutput
         let sender: SystemThread
     }
 
     private static let portion = 256 << 10
 
-    init(
-        _ store: AnswerStore, _ mirrors: MirrorFolder, _ mirror: Mirror, _ exchange: HTTPExchange
-    ) {
-        self.store = store
-        self.mirrors = mirrors
+    init(_ cache: CacheCore, _ mirror: Mirror, _ exchange: HTTPExchange) {
+        self.cache = cache
         self.mirror = mirror
         self.exchange = exchange
     }
@@ -40,9 +38,10 @@ final class KeptFetch: PackKeeper {
     func output(forAnswer description: [UInt8]) throws -> (any ServiceOutput)? {
         guard let key = key(description) else { return nil }
         while true {
-            switch store.answer(for: key) {
+            switch cache.answers.answer(for: key) {
             case .whole(let answer):
                 exchange.note("cache", "hit")
+                cache.metrics.sentAgain(key)
                 try send(answer)
                 return nil
             case .growing(let reader):
@@ -57,9 +56,9 @@ final class KeptFetch: PackKeeper {
                 }
             case .missing(let writer):
                 // Of a mirror that was removed before this, nobody is to find anything.
-                guard mirrors.has(mirror) else { throw Self.removed }
+                guard cache.mirrors.has(mirror) else { throw Self.removed }
                 exchange.note("cache", "made")
-                return try begin(writer)
+                return try begin(writer, key)
             }
         }
     }
@@ -75,6 +74,7 @@ final class KeptFetch: PackKeeper {
     func finish(_ failure: (any Error)?) {
         guard let made = made.withLock({ $0.take() }) else { return }
         made.output.finish(failure)
+        if failure == nil { cache.metrics.made(made.key, in: ContinuousClock.now - made.begun) }
         made.sender.join()
     }
 
@@ -98,7 +98,7 @@ final class KeptFetch: PackKeeper {
                 body: .file(descriptor: copy, offset: 0, count: answer.size)))
     }
 
-    private func begin(_ writer: AnswerWriter) throws -> AnswerOutput {
+    private func begin(_ writer: AnswerWriter, _ key: AnswerKey) throws -> AnswerOutput {
         let reader = writer.reader()
         let output = AnswerOutput(writer)
         let exchange = exchange
@@ -109,7 +109,7 @@ final class KeptFetch: PackKeeper {
             }
             output.lookWhetherWanted()
         }
-        made.withLock { $0 = Made(output: output, sender: sender) }
+        made.withLock { $0 = Made(key: key, output: output, sender: sender) }
         return output
     }
 

@@ -10,15 +10,15 @@ struct UpstreamSession: Sendable {
     let host: ByteString
     let client: ClientIdentity
     private let noted: NotingTransport
-    private let health: UpstreamHealth
+    private let upstream: Upstream
 
     fileprivate init(
         _ address: RepositoryAddress, _ credentials: ClientCredentials, _ upstream: Upstream
     ) async throws {
-        let noted = NotingTransport(upstream.transport, address.host)
+        let noted = NotingTransport(upstream.transport, address.host, upstream.metrics)
         let (host, client) = (address.host.identity, credentials.identity)
-        let health = upstream.health
-        pack = try await health.asking(host, client, noted) { () throws(ClientError) in
+        pack = try await upstream.asking(.capabilities, host, client, noted) {
+            () throws(ClientError) in
             var options = address.host.options
             options.extraHeaders += credentials.lines
             let fixed = options
@@ -30,16 +30,16 @@ struct UpstreamSession: Sendable {
         self.host = host
         self.client = client
         self.noted = noted
-        self.health = health
+        self.upstream = upstream
     }
 
     /// Does what asks upstream for something, if upstream may be asked.
     ///
     /// - Throws: ``UpstreamFailure``; the `StoreError` where `body` failed with that.
     func asking<Value: Sendable>(
-        _ body: () async throws(ClientError) -> Value
+        _ phase: CacheMetrics.Phase, _ body: () async throws(ClientError) -> Value
     ) async throws -> Value {
-        try await health.asking(host, client, noted, body)
+        try await upstream.asking(phase, host, client, noted, body)
     }
 }
 
@@ -47,9 +47,13 @@ struct UpstreamSession: Sendable {
 /// it in.
 struct Upstream: Sendable {
     fileprivate let transport: any HTTPTransport
-    fileprivate let health = UpstreamHealth()
+    fileprivate let metrics: CacheMetrics
+    private let health = UpstreamHealth()
 
-    init(_ transport: any HTTPTransport) { self.transport = transport }
+    init(_ transport: any HTTPTransport, _ metrics: CacheMetrics) {
+        self.transport = transport
+        self.metrics = metrics
+    }
 
     /// Asks a repository's upload-pack what it can do.
     ///
@@ -66,27 +70,27 @@ struct Upstream: Sendable {
     func refs(
         of session: UpstreamSession, prefixes: [ByteString]
     ) async throws -> AdvertisedRefs {
-        try await session.asking { () throws(ClientError) in
+        try await session.asking(.refs) { () throws(ClientError) in
             try await session.pack.refs(prefixes: prefixes)
         }
     }
-}
 
-extension UpstreamHealth {
     fileprivate func asking<Value: Sendable>(
-        _ host: ByteString, _ client: ClientIdentity, _ noted: NotingTransport,
-        _ body: () async throws(ClientError) -> Value
+        _ phase: CacheMetrics.Phase, _ host: ByteString, _ client: ClientIdentity,
+        _ noted: NotingTransport, _ body: () async throws(ClientError) -> Value
     ) async throws -> Value {
-        try admit(host, client)
+        try health.admit(host, client)
+        let start = ContinuousClock.now
+        defer { metrics.add(phase, ContinuousClock.now - start) }
         do throws(ClientError) {
             let value = try await body()
-            succeeded(host)
+            health.succeeded(host)
             return value
         } catch {
             if let cause = error.cause as? StoreError { throw cause }
             if error.code == .cancelled { throw CacheError(.cancelled, "nobody waits") }
             let failure = UpstreamFailure(error, headers: noted.headers)
-            failed(host, client, failure)
+            health.failed(host, client, failure)
             throw failure
         }
     }
@@ -96,13 +100,15 @@ extension UpstreamHealth {
 private final class NotingTransport: HTTPTransport {
     private let transport: any HTTPTransport
     private let host: UpstreamHost
+    private let metrics: CacheMetrics
     private let noted = Mutex<[(name: String, value: ByteString)]>([])
 
     private static let passedOn = ["www-authenticate", "retry-after"]
 
-    init(_ transport: any HTTPTransport, _ host: UpstreamHost) {
+    init(_ transport: any HTTPTransport, _ host: UpstreamHost, _ metrics: CacheMetrics) {
         self.transport = transport
         self.host = host
+        self.metrics = metrics
     }
 
     func send(_ request: HTTPRequest) async throws(ClientError) -> HTTPResponse {
@@ -125,9 +131,28 @@ private final class NotingTransport: HTTPTransport {
                 headers: HTTPHeaders(response.headers.fields.filter { $0.name != "retry-after" }),
                 body: response.body)
         }
-        return response
+        return HTTPResponse(
+            status: response.status, headers: response.headers,
+            body: CountedBody(response.body, metrics))
     }
 
     /// What came with the last refusal.
     var headers: [(name: String, value: ByteString)] { noted.withLock { $0 } }
+}
+
+/// Counts the bytes of an answer.
+private final class CountedBody: HTTPBodyStream {
+    private let body: any HTTPBodyStream
+    private let metrics: CacheMetrics
+
+    init(_ body: any HTTPBodyStream, _ metrics: CacheMetrics) {
+        self.body = body
+        self.metrics = metrics
+    }
+
+    func next() async throws(ClientError) -> [UInt8]? {
+        let piece = try await body.next()
+        metrics.receive(piece?.count ?? 0)
+        return piece
+    }
 }
