@@ -34,6 +34,9 @@ need libmicrohttpd-dev libmicrohttpd library libmicrohttpd
 need libsqlite3-dev sqlite library sqlite3
 if [[ $(uname -s) == Linux ]]; then
     need g++ - linkable
+    # Other clients for the tests; of Debian's Python, whatever others there are.
+    need python3-dulwich - /usr/bin/python3 -c 'import dulwich'
+    need python3-pygit2 - /usr/bin/python3 -c 'import pygit2'
 else
     need bash bash test "${BASH_VERSINFO[0]}" -ge 4 # macOS has 3.2
 fi
