@@ -74,7 +74,7 @@ struct CacheStore {
 }
 
 /// `apus cache status`, and the socket that it goes by.
-@Suite(.timeLimit(.minutes(5))) struct CacheControlTests {
+@Suite(.timeLimit(.minutes(10))) struct CacheControlTests {
     @Test func aRunningCacheTellsWhatItHasAndDoes() throws {
         let store = try CacheStore()
         let upstream = try Upstream()

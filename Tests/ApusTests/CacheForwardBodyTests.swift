@@ -9,7 +9,7 @@ import Testing
 #endif
 
 /// Bodies through `apus cache`, both ways.
-@Suite(.timeLimit(.minutes(5))) struct CacheForwardBodyTests {
+@Suite(.timeLimit(.minutes(10))) struct CacheForwardBodyTests {
     /// Far above what the cache may hold.
     private static let size = 48 << 20
     /// KiB more than before.

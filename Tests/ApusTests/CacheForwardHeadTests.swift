@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// What of a request and an answer goes through `apus cache`, besides bodies.
-@Suite(.timeLimit(.minutes(5))) struct CacheForwardHeadTests {
+@Suite(.timeLimit(.minutes(10))) struct CacheForwardHeadTests {
     @Test func aRequestIsMadeAnewFromWhatWasUnderstood() throws {
         let pair = try CachedUpstream(path: "base") { $0.answer(200, [], "yes") }
         let answer = try pair.ask(

@@ -43,7 +43,7 @@ final class CachedPush: Upstream {
     }
 }
 
-@Suite(.timeLimit(.minutes(5))) struct CachePushTests {
+@Suite(.timeLimit(.minutes(10))) struct CachePushTests {
     @Test(arguments: [0, 2]) func aPushArrivesAndIsFetchedAtOnce(version: Int) throws {
         let scene = try CachedPush()
         let copy = try scene.client()

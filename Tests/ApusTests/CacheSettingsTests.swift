@@ -8,7 +8,7 @@ import Testing
 #endif
 
 /// `apus cache --config`: what the file says, what SIGHUP changes, and where a name may lead.
-@Suite(.timeLimit(.minutes(5))) struct CacheSettingsTests {
+@Suite(.timeLimit(.minutes(10))) struct CacheSettingsTests {
     private let scratch: TemporaryDirectory
     private var config: String { scratch("settings") }
     private let forge: String

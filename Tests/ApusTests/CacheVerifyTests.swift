@@ -8,7 +8,7 @@ import Testing
 #endif
 
 /// `apus cache verify`: what is damaged is found, named and gone.
-@Suite(.timeLimit(.minutes(5))) struct CacheVerifyTests {
+@Suite(.timeLimit(.minutes(10))) struct CacheVerifyTests {
     @Test(arguments: [true, false])
     func whatIsWholeIsLeftAlone(isRunning: Bool) throws {
         let (store, cache, _) = try filled()

@@ -8,7 +8,7 @@ import Testing
 #endif
 
 /// `apus cache warm`: the clones that follow find their answer.
-@Suite(.timeLimit(.minutes(5))) struct CacheWarmTests {
+@Suite(.timeLimit(.minutes(10))) struct CacheWarmTests {
     @Test(arguments: [false, true])
     func theCloneAfterItFindsItsAnswer(withProgress: Bool) throws {
         let store = try CacheStore()
@@ -62,7 +62,7 @@ import Testing
 }
 
 /// `--mirrors`.
-@Suite(.timeLimit(.minutes(5))) struct CacheMirrorBudgetTests {
+@Suite(.timeLimit(.minutes(10))) struct CacheMirrorBudgetTests {
     @Test func mirrorsBeyondTheBudgetLeave() throws {
         let store = try CacheStore()
         let upstream = try Upstream(commits: 1)

@@ -12,7 +12,7 @@ import Testing
 #endif
 
 /// What goes over the control socket.
-@Suite(.timeLimit(.minutes(5))) struct ControlMessageTests {
+@Suite(.timeLimit(.minutes(10))) struct ControlMessageTests {
     @Test(arguments: [
         ControlRequest.status(asJSON: false), .status(asJSON: true), .verify, .purge("host/a b"),
     ])

@@ -11,7 +11,7 @@ import Testing
 #endif
 
 /// One writes, others follow.
-@Suite(.timeLimit(.minutes(5))) struct FollowingTests {
+@Suite(.timeLimit(.minutes(10))) struct FollowingTests {
     @Test func eachOfManyFollowersGetsEveryByte() throws {
         let scratch = try Scratch()
         let store = try scratch.open()

@@ -12,7 +12,7 @@ import Testing
 #endif
 
 /// A full disk costs speed: nobody who asks fails for it.
-@Suite(.enabled(if: canMount), .timeLimit(.minutes(5))) struct FullDiskTests {
+@Suite(.enabled(if: canMount), .timeLimit(.minutes(10))) struct FullDiskTests {
     /// Calls with a store on a file system of so many KiB.
     private func withSmallDisk(
         _ kibibytes: Int, _ change: (inout AnswerStore.Options) -> Void = { _ in },

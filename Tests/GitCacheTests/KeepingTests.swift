@@ -12,7 +12,7 @@ import Testing
 #endif
 
 /// What is kept, for how long, and what is removed.
-@Suite(.timeLimit(.minutes(5))) struct KeepingTests {
+@Suite(.timeLimit(.minutes(10))) struct KeepingTests {
     @Test func whatWasNotUsedForLongestGoesFirst() throws {
         let scratch = try Scratch()
         let store = try scratch.open(budget: 300)

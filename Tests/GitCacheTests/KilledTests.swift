@@ -12,7 +12,7 @@ import Testing
 #endif
 
 /// A process that is killed in the middle of all that it can do leaves nothing that is not whole.
-@Suite(.timeLimit(.minutes(5))) struct KilledTests {
+@Suite(.timeLimit(.minutes(10))) struct KilledTests {
     /// Writes, follows, evicts, purges and gives up until it is killed.
     private static func work(_ path: String, for microseconds: UInt32) throws {
         let store = try openStore(ByteString(path), budget: 2_000_000)

@@ -12,7 +12,7 @@ import Testing
 #endif
 
 /// Which mirrors there are, and which have to leave.
-@Suite(.timeLimit(.minutes(5))) struct MirrorFolderTests {
+@Suite(.timeLimit(.minutes(10))) struct MirrorFolderTests {
     private let scratch = Result { try TemporaryDirectory() }
     private var path: ByteString { get throws { ByteString(try scratch.get()("mirrors")) } }
 

@@ -12,7 +12,7 @@ import Testing
 #endif
 
 /// What is found after an end of any kind.
-@Suite(.timeLimit(.minutes(5))) struct RecoveryTests {
+@Suite(.timeLimit(.minutes(10))) struct RecoveryTests {
     /// A store with three answers, closed.
     private func filled() throws -> Scratch {
         let scratch = try Scratch()

@@ -7,7 +7,7 @@ import Testing
 @testable import GitWire
 
 /// Fetches that go wrong: one clear error, and the repository is as it was.
-@Suite(.timeLimit(.minutes(5))) struct FetchFailureTests {
+@Suite(.timeLimit(.minutes(10))) struct FetchFailureTests {
     /// A server of one branch, at `tip`, that answers every fetch with `answer`.
     private func server(
         tip: String, version: Int = 2, _ answer: @escaping @Sendable (String) -> [UInt8]

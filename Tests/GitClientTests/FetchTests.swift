@@ -7,7 +7,7 @@ import Testing
 @testable import GitWire
 
 /// Fetches beside `git fetch` of the same, from stock git's server.
-@Suite(.timeLimit(.minutes(5))) struct FetchTests {
+@Suite(.timeLimit(.minutes(10))) struct FetchTests {
     enum History: CaseIterable {
         case behind, diverged, unrelated, ahead, rewritten, empty, merged
     }

@@ -7,7 +7,7 @@ import Testing
 @testable import GitServer
 
 /// Who is let in, and to what.
-@Suite(.timeLimit(.minutes(5))) struct AccessTests {
+@Suite(.timeLimit(.minutes(10))) struct AccessTests {
     /// htpasswd -nbB -C 4 ada lovelace
     private static let bcrypt = "ada:$2y$04$ryilfiKznTEVE94AbnIPC.mAZauTzj6yhpFAGkffuCjWPuIobJHxC"
 

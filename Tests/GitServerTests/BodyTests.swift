@@ -11,7 +11,7 @@ import Testing
 #endif
 
 /// The bodies of requests: how they come, how they are compressed, and when they are not wanted.
-@Suite(.timeLimit(.minutes(5))) struct BodyTests {
+@Suite(.timeLimit(.minutes(10))) struct BodyTests {
     /// Answers with how many bytes came, or what was wrong with them.
     private static func counting(_ maximum: UInt64) -> TestHandler {
         TestHandler { exchange in

@@ -6,7 +6,7 @@ import Testing
 
 /// Answers that break off in the middle. Of the connections of one thread, libmicrohttpd by itself closes the
 /// one that has waited the longest, and forgets any other until something happens.
-@Suite(.timeLimit(.minutes(5))) struct BreakOffTests {
+@Suite(.timeLimit(.minutes(10))) struct BreakOffTests {
     private static let limit: Duration = .seconds(10)
 
     @Test(arguments: [nil, UInt64(1_000)])

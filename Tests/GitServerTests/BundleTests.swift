@@ -11,7 +11,7 @@ import Testing
 #endif
 
 /// Bundles that a repository lists for its clients and that lie in it.
-@Suite(.timeLimit(.minutes(5))) struct BundleTests {
+@Suite(.timeLimit(.minutes(10))) struct BundleTests {
     /// A repository with a bundle of all that it has, and what else may lie there.
     private func folder(
         _ change: (inout ServedFolder.Settings, TemporaryDirectory) throws -> Void = { _, _ in }

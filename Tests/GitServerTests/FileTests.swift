@@ -10,7 +10,7 @@ import Testing
 #endif
 
 /// Answers that are files: whole, in part, and refused.
-@Suite(.timeLimit(.minutes(5))) struct FileTests {
+@Suite(.timeLimit(.minutes(10))) struct FileTests {
     private let scratch: TemporaryDirectory
     private let path: String
     private let content = (0 ..< 1_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 4) }

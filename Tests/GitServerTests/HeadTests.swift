@@ -9,7 +9,7 @@ import Testing
 #endif
 
 /// Heads that are good, in whatever portions they come, and those that are too large.
-@Suite(.timeLimit(.minutes(5))) struct HeadTests {
+@Suite(.timeLimit(.minutes(10))) struct HeadTests {
     private func answer(_ parts: [String]) throws -> RawResponse {
         let server = try HTTPServer.test()
         defer { server.stop(grace: .zero) }

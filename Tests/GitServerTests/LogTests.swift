@@ -6,7 +6,7 @@ import Testing
 @testable import GitServer
 
 /// What is told of requests: lines of JSON without a secret, and the metrics.
-@Suite(.timeLimit(.minutes(5))) struct LogTests {
+@Suite(.timeLimit(.minutes(10))) struct LogTests {
     private func parsed(_ line: String) throws -> [String: Any] {
         #expect(line.hasSuffix("\n") && line.dropLast().allSatisfy { !$0.isNewline })
         let object = try JSONSerialization.jsonObject(with: Data(line.utf8))

@@ -11,7 +11,7 @@ import Testing
 #endif
 
 /// Clients that take their time, or go away.
-@Suite(.timeLimit(.minutes(5))) struct SlowClientTests {
+@Suite(.timeLimit(.minutes(10))) struct SlowClientTests {
     /// One that ends slow clients within a few seconds.
     private func strict(_ handler: TestHandler = TestHandler()) throws -> HTTPServer {
         try HTTPServer.test(handler) { options in

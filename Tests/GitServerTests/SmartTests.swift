@@ -5,7 +5,7 @@ import Testing
 @testable import GitServer
 
 /// What is served over Git's smart protocol, beside `git http-backend`, and what is not served at all.
-@Suite(.timeLimit(.minutes(5))) struct SmartTests {
+@Suite(.timeLimit(.minutes(10))) struct SmartTests {
     private static let cacheFields = ["expires", "pragma", "cache-control"]
 
     struct Asked: Sendable, CustomTestStringConvertible {

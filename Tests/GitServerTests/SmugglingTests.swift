@@ -4,7 +4,7 @@ import Testing
 
 /// Requests that a proxy in front could read as others than this server: each is refused and its
 /// connection closed, so that what follows on it is never taken for a request.
-@Suite(.timeLimit(.minutes(5))) struct SmugglingTests {
+@Suite(.timeLimit(.minutes(10))) struct SmugglingTests {
     struct Bad: Sendable, CustomTestStringConvertible {
         let testDescription: String
         let request: String

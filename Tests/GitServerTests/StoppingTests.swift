@@ -11,7 +11,7 @@ import Testing
 #endif
 
 /// More than a server can take, and its end.
-@Suite(.timeLimit(.minutes(5))) struct StoppingTests {
+@Suite(.timeLimit(.minutes(10))) struct StoppingTests {
     private static let get = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 
     /// A handler whose answers wait until they are let go, or cancelled.

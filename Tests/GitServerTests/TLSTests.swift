@@ -11,7 +11,7 @@ import Testing
 #endif
 
 /// TLS with a certificate from a file.
-@Suite(.timeLimit(.minutes(5))) struct TLSTests {
+@Suite(.timeLimit(.minutes(10))) struct TLSTests {
     private let scratch: TemporaryDirectory
 
     init() throws {

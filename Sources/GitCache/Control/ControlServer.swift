@@ -77,7 +77,7 @@ final class ControlServer: Sendable {
         }
         _ = ControlSocket.send(end.bytes, on: connection)
         // Who still sends when the connection is closed does not get to hear it.
-        reader.drain(connection, by: deadline)
+        reader.drain(connection, by: .now + Self.requestTime)
     }
 
     private func run(

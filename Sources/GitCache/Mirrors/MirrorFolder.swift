@@ -279,7 +279,7 @@ final class MirrorFolder: Sendable {
 
     /// What a client may ask for is what upstreams mostly have: a request may have to be passed on.
     private static let settings: [(ByteString, ByteString, ByteString)] = [
-        ("uploadpack", "allowfilter", "true"),
+        ("uploadpack", "allowfilter", "true"), ("transfer", "advertiseobjectinfo", "true"),
         ("fetch", "unpacklimit", "1"), ("fetch", "fsckobjects", "false"),
         ("repack", "writebitmaps", "true"),
     ]
