@@ -85,4 +85,46 @@ import Testing
         #expect(left[0] == left[1])
         #expect(!left[0][0].isEmpty)
     }
+
+    // MARK: Many at once
+
+    private static let many = 500
+
+    /// All of them are served, and get the same.
+    @Test func fiveHundredAtOnce() throws {
+        let pair = try ServePair("history")
+        let tip = try Git.line(["rev-parse", "main"], in: pair.repository(.apus))
+        try Self.expectManyAnswers(pair.url(.apus), of: tip)
+    }
+
+    @Test func fiveHundredAtOnceThroughTheCache() throws {
+        let store = try TemporaryDirectory()
+        let upstream = try Fixture.named("history")
+        let cache = try ApusServer(cacheIn: store("store"), of: CachePair.upstreams())
+        let tip = try Git.line(["rev-parse", "main"], in: upstream.path)
+        try Self.expectManyAnswers("\(cache.http)/git/git/\(upstream.name).git", of: tip)
+        #expect(try cache.requests().filter { $0.contains("\"cache\":\"made\"") }.count == 1)
+    }
+
+    private static func expectManyAnswers(_ url: String, of tip: String) throws {
+        let port = try #require(url.firstMatch(of: /:([0-9]+)\/(.*)$/))
+        let body = RawClient.v2("fetch", ["ofs-delta", "no-progress", "want \(tip)", "done"])
+        let head = [
+            "POST /\(port.2)/git-upload-pack HTTP/1.1", "Host: a", "Connection: close",
+            "Git-Protocol: version=2", "Content-Type: application/x-git-upload-pack-request",
+            "Content-Length: \(body.count)", "", "",
+        ]
+        let result = try run(
+            try python.get(),
+            [
+                "\(TestEnvironment.packageRoot)/Tests/Fixtures/many-clients.py", String(port.1),
+                "\(many)",
+            ], input: Array(head.joined(separator: "\r\n").utf8) + body
+        ).required()
+        let kinds = result.out.split(separator: "\n")
+        #expect(kinds.count == 1, "\(result.out)")
+        #expect(kinds.first?.hasPrefix("\(many) HTTP/1.1 200 OK ") == true, "\(result.out)")
+        // That of nothing.
+        #expect(kinds.first?.contains(" e3b0c44298fc1c14") == false)
+    }
 }
