@@ -177,7 +177,7 @@ struct CacheStore {
             (long + [0x0a], "too long"), (long, "too long"), (Array("stat".utf8), ""), ([], ""),
         ] {
             let answer = try talk(store, sent)
-            #expect(answer.contains(said) && answer.isEmpty == said.isEmpty, "\(answer)")
+            #expect(said.isEmpty ? answer.isEmpty : answer.contains(said), "\(answer)")
             #expect(!answer.unicodeScalars.contains("\u{1b}"))
         }
         #expect(try store.run("status").required().out.hasPrefix("running for "))
