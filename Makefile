@@ -7,7 +7,7 @@ STRICT = $(if $(CI),-Xswiftc -warnings-as-errors)
 FORMATTED = Sources Tests Examples Benchmarks Fuzz Package.swift
 SHELL_SCRIPTS = Scripts/*.sh Tests/Fixtures/*.sh .ci/run
 
-.PHONY: help bootstrap build demo test test-big test-kernels test-threads test-crash test-swarm fuzz bench bench-cache bench-engine bench-serve lint format install clean
+.PHONY: help bootstrap build demo test test-all test-big test-kernels test-threads test-crash test-swarm fuzz bench bench-cache bench-engine bench-serve lint format install clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -25,6 +25,9 @@ demo: build ## Serve a repository on loopback, clone it with apus and with git, 
 
 test: bootstrap ## Run all tests but those on large repositories
 	@SWIFT='$(SWIFT)' APUS_SLOW_TESTS=1 Scripts/test.sh $(STRICT)
+
+test-all: bootstrap ## Run those, too, that are much like others
+	@SWIFT='$(SWIFT)' APUS_SLOW_TESTS=1 APUS_ALL_TESTS=1 Scripts/test.sh $(STRICT)
 
 test-big: build ## Clone large real repositories with apus and git, and compare (APUS_BIG_REPOS)
 	@Scripts/test-big.sh

@@ -7,8 +7,8 @@ import Testing
 final class ServePair: Sendable {
     enum Side: CaseIterable, Sendable { case apus, git }
 
-    /// Whether all is tried, with APUS_SERVE_TESTS=all, which takes minutes.
-    static let isThorough = TestEnvironment.variable("APUS_SERVE_TESTS") == "all"
+    /// Whether all is tried, with APUS_ALL_TESTS=1 (`make test-all`), which takes minutes more.
+    static let isThorough = TestEnvironment.variable("APUS_ALL_TESTS") == "1"
 
     /// Some of many cases that are much alike, every third, unless all is to be tried.
     static func sample<Case>(_ cases: [Case]) -> [Case] {
