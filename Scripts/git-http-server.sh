@@ -158,6 +158,12 @@ $(cgi "$plain $versions")
             fastcgi_max_temp_file_size 0;
 $(cgi "$plain $versions")
         }
+        location ~ ^/wan/(?<repository>.+)\$ {
+            limit_rate 10m;
+            fastcgi_buffering on;
+            fastcgi_max_temp_file_size 0;
+$(cgi "$plain $versions")
+        }
         location ~ ^/odd/(?<mode>[^/]+)/(?<repository>.+)\$ {
             fastcgi_buffering on;
 $(cgi "$odd $versions")
