@@ -48,16 +48,22 @@ public struct AdvertisedRefs: Sendable {
 
     /// Without those whose names begin with one of the prefixes.
     package func leavingOut(_ prefixes: [ByteString]) -> AdvertisedRefs {
-        let isMeant = { (name: RefName) in prefixes.contains { name.bytes.hasPrefix($0) } }
+        if prefixes.isEmpty { return self }
+        // A client may name tens of thousands of them.
+        let meant = RefPrefixes(prefixes)
+        let isMeant = { (name: RefName) in meant.matches(name.bytes) }
         return AdvertisedRefs(
             refs: refs.filter { !isMeant($0.name) }, head: isMeant(.head) ? .absent : head,
             objectFormat: objectFormat, skippedNames: skippedNames, skippedCount: skippedCount)
     }
 
-    /// With others, none of which is one of these.
+    /// With others; where both have a name, as it is here.
     package func adding(_ others: AdvertisedRefs) -> AdvertisedRefs {
-        AdvertisedRefs(
-            refs: (refs + others.refs).sorted { $0.name < $1.name },
+        let names = Set(refs.map(\.name))
+        return AdvertisedRefs(
+            refs: (refs + others.refs.filter { !names.contains($0.name) }).sorted {
+                $0.name < $1.name
+            },
             head: others.head == .absent ? head : others.head, objectFormat: objectFormat,
             skippedNames: skippedNames, skippedCount: skippedCount)
     }
