@@ -115,6 +115,54 @@ struct RefGrantsTests {
         #expect(grants.findStale("forge/x", anna) == nil)
     }
 
+    /// Whoever comes with another cookie each time is another client each time.
+    @Test func manyClientsTakeNoMoreThanTheRoom() async throws {
+        let grants = RefGrants(RefGrants.Limits(lifetime: .seconds(60)), room: 100)
+        let refs = Dictionary(
+            uniqueKeysWithValues: (0 ..< 9).map { (ByteString("refs/heads/\($0)"), $0 + 1) })
+        let all = try await shown(refs, isWhole: true)
+        let clients = (0 ..< 1_000).map { key.identity(of: [ByteString("cookie: \($0)")]) }
+        for client in clients { grants.add(all, "forge/x", client) }
+        let known = clients.filter { grants.find("forge/x", $0) != nil }
+        // Nine refs, nine tips.
+        #expect((1 ... 5).contains(known.count))
+        #expect(known.last == clients.last)
+        let large = try await shown(
+            Dictionary(
+                uniqueKeysWithValues: (0 ..< 200).map { (ByteString("refs/heads/\($0)"), 1) }),
+            isWhole: true)
+        grants.add(large, "forge/x", anna)
+        #expect(grants.find("forge/x", anna) != nil)
+        #expect(clients.allSatisfy { grants.find("forge/x", $0) == nil })
+    }
+
+    /// A server may show more than it was asked for.
+    @Test func noNameIsThereTwice() async throws {
+        grants.add(
+            try await shown(["refs/heads/a": 1, "refs/tags/t": 2], isWhole: true), "forge/x", anna)
+        grants.add(
+            try await shown(["refs/heads/b": 3, "refs/tags/t": 4], isWhole: false),
+            prefixes: ["refs/heads/"], "forge/x", anna)
+        let refs = try #require(grants.find("forge/x", anna)?.shown.refs?.refs)
+        #expect(refs.map(\.name.bytes) == ["refs/heads/b", "refs/tags/t"])
+        #expect(try refs.map(\.oid) == [3, 4].map(oid))
+    }
+
+    /// Tens of thousands of prefixes, tens of thousands of refs: a billion of pairs.
+    @Test func manyPrefixesTakeNoTime() async throws {
+        let many = (0 ..< 40_000).map { ByteString("refs/heads/\($0)") }
+        let all = try await shown(
+            Dictionary(uniqueKeysWithValues: many.map { ($0, 1) }), isWhole: true)
+        grants.add(all, "forge/x", anna)
+        let part = try await shown([:], isWhole: false)
+        let start = ContinuousClock.now
+        grants.add(
+            part, prefixes: (0 ..< 65_000).map { ByteString("refs/heads/x/\($0)") }, "forge/x", anna
+        )
+        #expect(ContinuousClock.now - start < .seconds(20))
+        #expect(names(anna)?.count == 40_000)
+    }
+
     @Test func aRefusalEndsIt() async throws {
         grants.setLimits(RefGrants.Limits(lifetime: .seconds(60), staleness: .seconds(60)))
         grants.add(try await shown(["refs/heads/a": 1], isWhole: true), "forge/x", anna)

@@ -29,6 +29,9 @@ final class RefGrants: Sendable {
         /// Tips that were shown within the time, each with the last moment: a ref may move on between what a
         /// client was shown and what it asks for.
         var tips: [ObjectID: ContinuousClock.Instant] = [:]
+
+        /// Refs and tips: what it takes in memory.
+        var size: Int { (shown.refs?.refs.count ?? 0) + tips.count }
     }
 
     /// For how long what upstream showed counts.
@@ -43,8 +46,14 @@ final class RefGrants: Sendable {
     private let limits: Mutex<Limits>
 
     private static let capacity = 10_000
+    /// Refs and tips of all grants together, some 200 bytes each. A client can be as many as it likes, by a
+    /// cookie that means nothing to upstream.
+    private let room: Int
 
-    init(_ limits: Limits) { self.limits = Mutex(limits) }
+    init(_ limits: Limits, room: Int = 1_000_000) {
+        self.limits = Mutex(limits)
+        self.room = room
+    }
 
     func setLimits(_ limits: Limits) { self.limits.withLock { $0 = limits } }
 
@@ -83,10 +92,23 @@ final class RefGrants: Sendable {
             grant.tips = grant.tips.filter { now - $0.value < lifetime }
             for ref in shown.refs?.refs ?? [] { grant.tips[ref.oid] = now }
             grants[key] = grant
-            guard grants.count > Self.capacity else { return }
-            if let oldest = grants.min(by: { $0.value.shown.since < $1.value.shown.since })?.key {
-                grants[oldest] = nil
-            }
+            makeRoom(&grants, for: key)
+        }
+    }
+
+    /// The oldest go, but never the one that has just come: who had one is asked to prove himself anew.
+    private func makeRoom(_ grants: inout [Key: Grant], for new: Key) {
+        var size = grants.values.reduce(0) { $0 + $1.size }
+        guard grants.count > Self.capacity || size > room else { return }
+        var order = grants.filter { $0.key != new }
+            .map { (key: $0.key, since: $0.value.shown.since, size: $0.value.size) }
+            .sorted { $0.since > $1.since }
+        // So many at once that not every one that comes has to look for one to go.
+        while grants.count > Self.capacity / 10 * 9 || size > room / 10 * 9,
+            let oldest = order.popLast()
+        {
+            grants[oldest.key] = nil
+            size -= oldest.size
         }
     }
 
