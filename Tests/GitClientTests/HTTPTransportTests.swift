@@ -56,6 +56,17 @@ func failure(_ body: () async throws -> Void) async -> ClientError? {
         #expect(try await get(server.url).status == status)
     }
 
+    @Test(arguments: [("Negotiate YIIZ", 2), ("Basic YTpi", 1)])
+    func aLoginOfAConnectionIsNobodyElses(login: ByteString, connections: Int) async throws {
+        let server = HTTPTestServer { $0.answer(200) }
+        var options = HTTPOptions()
+        options.extraHeaders = ["Authorization: " + login]
+        for options in [options, HTTPOptions()] {
+            _ = try await get(server.url, options).body.all()
+        }
+        #expect(server.connections == connections)
+    }
+
     @Test func redirectsAreNotFollowed() async throws {
         let server = HTTPTestServer { $0.answer(302, ["Location: /elsewhere"]) }
         #expect(try await get(server.url).status == 302)

@@ -45,15 +45,6 @@ struct ForwardedRequest {
             HTTPRequest.Method(name: head.method), url, headers: headers, options: host.options)
         request.body = body
         request.isPassedOn = true
-        request.hasOwnConnection = headers.contains {
-            $0.name == "authorization" && Self.isOfConnection($0.value)
-        }
         return request
-    }
-
-    /// The login of a connection would be that of whoever uses the connection next.
-    private static func isOfConnection(_ authorization: ByteString) -> Bool {
-        let scheme = authorization.bytes.prefix { $0.isLetter }.map(\.lowercased)
-        return ["ntlm", "negotiate"].contains(ByteString(scheme))
     }
 }

@@ -32,7 +32,8 @@ public struct HTTPRequest: Sendable {
     /// Whether this is somebody else's request: it goes with `headers` and no others but those that the
     /// connection needs, and the body of the answer stays compressed if it came so.
     public var isPassedOn = false
-    /// Whether nothing else goes over its connection: some logins are the connection's (NTLM, Negotiate).
+    /// Whether nothing else goes over its connection. It is so from the start where the headers have a login
+    /// that is the connection's (NTLM, Negotiate): whoever used it next would be let in by that.
     public var hasOwnConnection = false
     public var options: HTTPOptions
 
@@ -45,6 +46,20 @@ public struct HTTPRequest: Sendable {
         self.headers = headers
         self.body = .bytes(body)
         self.options = options
+        hasOwnConnection =
+            headers.contains {
+                $0.name.lowercased() == "authorization" && Self.isOfConnection($0.value.bytes[...])
+            }
+            || options.extraHeaders.contains { line in
+                let name = line.bytes.prefix { $0 != UInt8(ascii: ":") }
+                return name.map(\.lowercased) == Array("authorization".utf8)
+                    && Self.isOfConnection(line.bytes.dropFirst(name.count + 1))
+            }
+    }
+
+    private static func isOfConnection(_ authorization: ArraySlice<UInt8>) -> Bool {
+        let scheme = authorization.drop(while: \.isWhiteSpace).prefix { $0.isLetter }
+        return ["ntlm", "negotiate"].contains(ByteString(scheme.map(\.lowercased)))
     }
 }
 
