@@ -21,6 +21,8 @@ struct UpstreamSession: Sendable {
             () throws(ClientError) in
             var options = address.host.options
             options.extraHeaders += credentials.lines
+            // Whether to wait is the client's business.
+            options.waitsForServer = false
             let fixed = options
             let remote = try HTTPRemote(
                 try address.host.url(of: address.path), transport: noted,
@@ -125,11 +127,6 @@ private final class NotingTransport: HTTPTransport {
                 response.headers.all(name).map { (name: name, value: $0) }
             }
             noted.withLock { $0 = headers }
-            // Whether to wait is the client's business.
-            return HTTPResponse(
-                status: response.status,
-                headers: HTTPHeaders(response.headers.fields.filter { $0.name != "retry-after" }),
-                body: response.body)
         }
         return HTTPResponse(
             status: response.status, headers: response.headers,

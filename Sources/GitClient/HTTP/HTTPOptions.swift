@@ -34,6 +34,9 @@ public struct HTTPOptions: Sendable, Hashable {
     /// With ``proxy``, the proxy resolves the name, and nothing is looked at. One that the environment names
     /// has to be out in the Internet, too.
     public var refusesPrivateAddresses = false
+    /// Whether a GET is sent again, a few times and after a while, where the server says that it has no time
+    /// (429, 502, 503, 504).
+    public var waitsForServer = true
     public var followRedirects = FollowRedirects.initial
     public var version = Version.automatic
 

@@ -210,7 +210,9 @@ public actor HTTPRemote {
             let wait: Int
             do throws(ClientError) {
                 let response = try await transport.send(request)
-                guard retries > 0, let seconds = response.secondsToRetry else { return response }
+                guard retries > 0, request.options.waitsForServer,
+                    let seconds = response.secondsToRetry
+                else { return response }
                 wait = seconds
                 await response.body.drain()
             } catch {
