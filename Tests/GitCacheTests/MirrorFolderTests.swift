@@ -72,6 +72,33 @@ import Testing
         _ = mirror
     }
 
+    @Test func theClockMayBeSetBack() throws {
+        let folder = try open()
+        defer { folder.stop() }
+        try fill(folder, "h/1", 1)
+        folder.places.withLock { $0["h/1"]?.notedUse += 3_600_000 }
+        _ = try folder.existing("h/1")
+        let mirror = try folder.mirror("h/1", .sha1)
+        #expect(folder.has(mirror))
+    }
+
+    @Test func toLookAtOneIsNoUse() throws {
+        let folder = try open()
+        defer { folder.stop() }
+        try fill(folder, "h/1", 1)
+        let before: UInt64 = 1_000_000_000_000
+        folder.places.withLock {
+            $0["h/1"]?.lastUse = before
+            $0["h/1"]?.notedUse = before
+        }
+        #expect(try folder.existing("h/1") != nil)
+        let (used, noted) = try folder.places.withLock { places in
+            let place = try #require(places["h/1"])
+            return (place.lastUse, place.notedUse)
+        }
+        #expect(used == before && noted == before)
+    }
+
     @Test func theOrderOfUseIsFoundAgain() throws {
         do {
             let folder = try open()

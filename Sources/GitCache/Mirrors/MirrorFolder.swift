@@ -140,9 +140,7 @@ final class MirrorFolder: Sendable {
     func existing(_ name: ByteString) throws(CacheError) -> Mirror? {
         do throws(StoreError) {
             return try places.withLock { places throws(StoreError) in
-                let used = places[name]?.lastUse
-                defer { if let used { places[name]?.lastUse = used } }
-                return try open(name, &places)
+                try open(name, &places, asUse: false)
             }
         } catch { throw CacheError(error) }
     }
@@ -153,15 +151,16 @@ final class MirrorFolder: Sendable {
     }
 
     private func open(
-        _ name: ByteString, _ places: inout [ByteString: Place]
+        _ name: ByteString, _ places: inout [ByteString: Place], asUse: Bool = true
     ) throws(StoreError) -> Mirror? {
         guard var place = places[name] else { return nil }
         if place.mirror == nil {
             try Self.removeLeftovers(place.directory)
             place.mirror = try Mirror(name, try Self.repository(at: place.directory), upkeep)
         }
-        place.lastUse = max(place.lastUse, millisecondsSince1970())
-        if place.lastUse - place.notedUse >= Self.noteInterval {
+        if asUse { place.lastUse = max(place.lastUse, millisecondsSince1970()) }
+        // The system's clock may be set back.
+        if place.lastUse > place.notedUse, place.lastUse - place.notedUse >= Self.noteInterval {
             place.notedUse = place.lastUse
             // What is lost here is an order.
             _ = (place.directory / "description").withCString { utimensat(AT_FDCWD, $0, nil, 0) }
