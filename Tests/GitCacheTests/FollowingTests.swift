@@ -121,6 +121,52 @@ import Testing
         #expect(try scratch.files() == [])
     }
 
+    /// Who comes when the last one leaves either has all of it, or is told to ask anew, and never a part.
+    @Test func nobodyFollowsWhatIsGivenUp() throws {
+        let scratch = try Scratch()
+        let store = try scratch.open()
+        let bytes = content(1, 3_000)
+        for round in 1 ... 400 {
+            let key = try key(round)
+            let writer = try store.writer(key)
+            let first = try store.reader(key)
+            writer.append(Array(bytes[..<2_000]))
+            #expect(!writer.abandonIfUnwanted())
+            let start = Monitor(false)
+            let second = try Running { () -> [UInt8]? in
+                _ = start.wait { $0 ? true : nil }
+                while true {
+                    switch store.answer(for: key) {
+                    case .growing(let reader):
+                        var got: [UInt8] = []
+                        do throws(CacheError) {
+                            while true {
+                                let piece = try reader.next(upTo: 700)
+                                if piece.isEmpty { return got }
+                                got += piece
+                            }
+                        } catch {
+                            guard error.code == .again else { throw error }
+                            continue
+                        }
+                    case .missing: return nil
+                    case .whole(let whole): return try whole.bytes()
+                    }
+                }
+            }
+            start.change { $0 = true }
+            if round % 2 == 0 { usleep(UInt32(round % 20)) }
+            first.cancel()
+            if !writer.abandonIfUnwanted() {
+                writer.append(Array(bytes[2_000...]))
+                writer.finish()
+            }
+            let got = try second.value()
+            #expect(got == nil || got == bytes)
+        }
+        #expect(try scratch.files().count == store.statistics.answers)
+    }
+
     @Test func mayGoOnAlone() throws {
         let scratch = try Scratch()
         let store = try scratch.open { $0.goesOnAlone = true }

@@ -94,6 +94,15 @@ package final class AnswerWriter: Sendable {
         }
     }
 
+    /// Gives the answer up if there is no reason to go on (``isWanted``), and says whether that is so. Nobody
+    /// can come to follow it in between.
+    package func abandonIfUnwanted() -> Bool {
+        let error = CacheError(.abandoned, "nobody waits for the answer")
+        guard !store.options.goesOnAlone, growing.endIfAlone(error) else { return false }
+        abandon(error)
+        return true
+    }
+
     // MARK: On disk
 
     private func write(_ bytes: UnsafeRawBufferPointer, _ progress: inout Progress) -> Bool {

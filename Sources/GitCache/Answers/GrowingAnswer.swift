@@ -125,6 +125,20 @@ final class GrowingAnswer: Sendable {
         }
     }
 
+    /// Ends it if nobody follows; whoever comes from here on is told to ask anew. Says whether it did, now or
+    /// before.
+    func endIfAlone(_ error: CacheError) -> Bool {
+        state.change { state in
+            if case .abandoned? = state.end { return true }
+            guard state.end == nil, !state.readers.values.contains(where: \.isReading) else {
+                return false
+            }
+            state.end = .abandoned(error)
+            isAbandoned.store(true, ordering: .releasing)
+            return true
+        }
+    }
+
     // MARK: The readers' side
 
     func add(_ place: ReaderPlace) {

@@ -52,7 +52,9 @@ final class KeptFetch: PackKeeper {
                 } catch {
                     // Nobody makes it any more, and nothing of it was sent.
                     if error.code == .again { continue }
-                    throw error
+                    // In the middle of an answer there is no place for words.
+                    exchange.note("error", error.message)
+                    throw ExchangeEnded()
                 }
             case .missing(let writer):
                 // Of a mirror that was removed before this, nobody is to find anything.
@@ -92,6 +94,8 @@ final class KeptFetch: PackKeeper {
     private func send(_ answer: WholeAnswer) throws(CacheError) {
         let copy = fcntl(answer.descriptor, F_DUPFD_CLOEXEC, 0)
         guard copy >= 0 else { throw CacheError(.store, "no file descriptor is left") }
+        // Until it is sent it takes room on the disk.
+        exchange.hold(answer)
         exchange.respond(
             HTTPResponse(
                 200, headers: Self.head,
@@ -141,7 +145,7 @@ final class AnswerOutput: ServiceOutput {
     init(_ writer: AnswerWriter) { state = Mutex(State(writer: writer)) }
 
     func send(_ bytes: [UInt8]) throws(ExchangeEnded) {
-        guard let writer = state.withLock({ $0.writer }), writer.isWanted else {
+        guard let writer = state.withLock({ $0.writer }), !writer.abandonIfUnwanted() else {
             throw ExchangeEnded()
         }
         writer.append(bytes)
@@ -149,14 +153,23 @@ final class AnswerOutput: ServiceOutput {
 
     func sendNow(_ bytes: [UInt8]) { state.withLock { $0.writer }?.append(bytes) }
 
-    func onCancel(_ body: (@Sendable () -> Void)?) { state.withLock { $0.onCancel = body } }
+    func onCancel(_ body: (@Sendable () -> Void)?) {
+        let isUnwanted = state.withLock { state in
+            state.onCancel = body
+            return state.isUnwanted
+        }
+        if isUnwanted { body?() }
+    }
 
-    var isCancelled: Bool { state.withLock { $0.isUnwanted } }
+    var isCancelled: Bool {
+        lookWhetherWanted()
+        return state.withLock { $0.isUnwanted }
+    }
 
     /// To be called when somebody has stopped to follow.
     func lookWhetherWanted() {
+        guard let writer = state.withLock({ $0.writer }), writer.abandonIfUnwanted() else { return }
         let cancel = state.withLock { state -> (@Sendable () -> Void)? in
-            guard state.writer?.isWanted == false else { return nil }
             state.isUnwanted = true
             return state.onCancel
         }

@@ -50,6 +50,8 @@ package final class HTTPExchange: @unchecked Sendable {
         /// Of ``inputTotal``, when it was looked at last.
         var inputSeen: UInt64?
         var notes: [(name: String, value: String)] = []
+        /// What is needed until the request is over.
+        var held: [any Sendable] = []
     }
 
     /// Bytes that wait in memory, each way.
@@ -145,6 +147,11 @@ package final class HTTPExchange: @unchecked Sendable {
         if isCancelled { body?() }
     }
 
+    /// Keeps something alive until the request is over, the answer sent or broken off.
+    package func hold(_ value: any Sendable) {
+        state.change { state in if !state.isOver { state.held.append(value) } }
+    }
+
     /// Notes something for the record of the request, in place of what was noted by that name; nothing secret.
     package func note(_ name: String, _ value: String) {
         state.change { state in
@@ -231,16 +238,19 @@ package final class HTTPExchange: @unchecked Sendable {
 
     /// libmicrohttpd is through with the request; the connection may be gone after this.
     func finish(isWhole: Bool) {
-        let cancel = state.change { state in
+        let (cancel, held) = state.change { state in
             state.isOver = true
+            defer { state.held = [] }
             // What libmicrohttpd sends by itself goes out uncounted.
             if isWhole, head.method != "HEAD", let response = state.response {
                 state.outputTotal += response.ownCount
             }
             if !state.isHandedOver { state.response?.discard() }
-            return isWhole && state.hasOutputEnded ? nil : Self.cancel(&state)
+            return (isWhole && state.hasOutputEnded ? nil : Self.cancel(&state), state.held)
         }
         cancel?()
+        // Let go of without the lock.
+        withExtendedLifetime(held) {}
     }
 
     // MARK: For whoever watches or stops the server
