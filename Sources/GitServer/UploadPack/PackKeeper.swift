@@ -27,6 +27,8 @@ struct AnswerDescription {
         add(pack.tags)
         add(Array(pack.elsewhere))
         add(request.filter?.bytes ?? [])
+        // What a filter names by a ref is something else once the ref has moved.
+        add(pack.filter.sparse.map(\.blob))
         add(
             [
                 request.isV2, request.noProgress, request.sidebandAll, pack.isThin,
