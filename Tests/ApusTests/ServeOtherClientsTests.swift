@@ -16,7 +16,8 @@ import Testing
         return found
     }
 
-    private static func act(
+    /// Has dulwich or pygit2 do one thing.
+    static func act(
         _ client: String, _ action: String, _ url: String, _ directory: String, depth: Int? = nil
     ) throws {
         let script = "\(TestEnvironment.packageRoot)/Tests/Fixtures/other-client.py"
