@@ -58,6 +58,7 @@ public final class Cache: Sendable {
             hosts.replace(by: next.upstreams)
             let isCurrent = hosts.currentEditions
             core.grants.removeAll { !isCurrent($0) }
+            core.lfsGrants.removeAll { !isCurrent($0) }
             core.grants.setLimits(next.grantLimits)
             core.answers.setBudget(next.answerBudget)
             core.mirrors.setBudget(next.mirrorBudget)

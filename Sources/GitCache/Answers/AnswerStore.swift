@@ -124,6 +124,9 @@ package final class AnswerStore: Sendable {
     /// Bytes that all answers may take.
     package var budget: UInt64 { catalog.budget }
 
+    /// Bytes beyond which an answer is not kept.
+    package var largest: UInt64 { options.largest(of: budget) }
+
     package var statistics: AnswerStatistics { catalog.statistics }
 
     /// Writes to the database what is only in memory yet: when answers were last used.

@@ -33,6 +33,7 @@ struct Caretaker: Sendable {
         for name in meant {
             // Whoever comes from here on has a new mirror; nothing that is made from the old one is kept.
             let place = try mirrors.take(name)
+            running?.core.forgetGrants(name)
             let count = try answers.purge(name)
             // Requests that are older may have found something before, and have not sent it yet.
             running?.breakOff { $0.isFor(name) }
@@ -92,12 +93,18 @@ struct Caretaker: Sendable {
 extension CacheCore {
     /// Lets go of what is known of a repository whose mirror was removed.
     func forget(_ name: ByteString, _ mirror: Mirror?) {
-        grants.removeAll { identity in
+        forgetGrants(name)
+        if let mirror { engine.forget(mirror.repository) }
+    }
+
+    func forgetGrants(_ name: ByteString) {
+        let isMeant: (ByteString) -> Bool = { identity in
             let place = RepositoryAddress.place(identity: identity)
             // A mirror has both.
             return place == name || place == name + ".git"
         }
-        if let mirror { engine.forget(mirror.repository) }
+        grants.removeAll(where: isMeant)
+        lfsGrants.removeAll(where: isMeant)
     }
 }
 

@@ -7,6 +7,8 @@ struct ForwardedRequest {
     let url: GitURL
     /// Whether the body goes without the encoding that it came in.
     var isDecoded = false
+    /// Whether the answer is to be read here, so that it has to come as it is.
+    var isRead = false
     private let head: RequestHead
     private let host: UpstreamHost
 
@@ -38,9 +40,11 @@ struct ForwardedRequest {
     }
 
     func request(_ body: HTTPRequest.Body) -> HTTPRequest {
-        let headers = ForwardedHeaders.request(head.headers).filter {
-            !isDecoded || $0.name != "content-encoding"
-        }
+        let headers =
+            ForwardedHeaders.request(head.headers).filter {
+                !(isDecoded && $0.name == "content-encoding")
+                    && !(isRead && $0.name == "accept-encoding")
+            } + (isRead ? [("accept-encoding", "identity")] : [])
         var request = HTTPRequest(
             HTTPRequest.Method(name: head.method), url, headers: headers, options: host.options)
         request.body = body

@@ -11,23 +11,25 @@ import GitServer
 
 /// The credentials of a request: on their way to upstream, and nowhere else.
 struct ClientCredentials: Sendable {
-    /// Lines of a header, for one request to upstream.
-    let lines: [ByteString]
+    /// Fields of a header, for one request to upstream.
+    let fields: [(name: String, value: ByteString)]
+    /// The same as lines.
+    var lines: [ByteString] { Self.lines(fields) }
     /// Tells clients apart, and tells nothing of what they know.
     let identity: ClientIdentity
 
     /// Headers that upstream may know a client by.
-    private static let names: [ByteString] = [
-        "authorization", "cookie", "private-token", "job-token",
-    ]
+    private static let names = ["authorization", "cookie", "private-token", "job-token"]
 
     init(_ headers: RequestHeaders, _ key: IdentityKey) {
-        var lines: [ByteString] = []
-        for name in Self.names {
-            for value in headers.values(name) { lines.append(name + ": " + value) }
+        fields = Self.names.flatMap { name in
+            headers.values(ByteString(name)).map { (name: name, value: $0) }
         }
-        self.lines = lines
-        identity = key.identity(of: lines)
+        identity = key.identity(of: Self.lines(fields))
+    }
+
+    private static func lines(_ fields: [(name: String, value: ByteString)]) -> [ByteString] {
+        fields.map { ByteString($0.name) + ": " + $0.value }
     }
 }
 

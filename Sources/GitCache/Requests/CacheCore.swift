@@ -14,6 +14,7 @@ final class CacheCore: Sendable {
     let turns = GenerationTurns()
     let key = IdentityKey()
     let metrics = CacheMetrics()
+    let lfsGrants: LFSGrants
     let forwarder: Forwarder
     private let upstream: Upstream
     private let hasEnded = Monitor(false)
@@ -31,6 +32,7 @@ final class CacheCore: Sendable {
     /// - Parameter note: is told of what no request is about.
     init(_ options: CacheOptions, note: @escaping @Sendable (String) -> Void) throws {
         grants = RefGrants(options.grantLimits)
+        lfsGrants = LFSGrants(key)
         answers = try AnswerStore(
             options.store, AnswerStore.Options(budget: options.answerBudget))
         mirrors = try MirrorFolder(
@@ -38,11 +40,13 @@ final class CacheCore: Sendable {
         engine = try UploadPackEngine()
         upstream = Upstream(options.transport, metrics)
         forwarder = Forwarder(options.transport)
-        let (grants, answers, mirrors, engine) = (grants, answers, mirrors, engine)
+        let (grants, lfsGrants) = (grants, lfsGrants)
+        let (answers, mirrors, engine) = (answers, mirrors, engine)
         let hasEnded = hasEnded
         let thread = try SystemThread {
             while !hasEnded.wait(milliseconds: Self.houseworkInterval, until: { $0 }) {
                 grants.sweep()
+                lfsGrants.sweep()
                 answers.flush()
                 for mirror in mirrors.keepWithinBudget() + mirrors.closeIdle() {
                     engine.forget(mirror.repository)
@@ -125,9 +129,15 @@ final class CacheCore: Sendable {
         _ address: RepositoryAddress, _ credentials: ClientCredentials, _ body: () throws -> Value
     ) throws -> Value {
         do { return try body() } catch let failure as UpstreamFailure {
-            if failure.isRefusal { grants.remove(address.identity, credentials.identity) }
+            if failure.isRefusal { forget(address, credentials.identity) }
             throw failure
         }
+    }
+
+    /// Upstream refused a client.
+    func forget(_ address: RepositoryAddress, _ client: ClientIdentity) {
+        grants.remove(address.identity, client)
+        lfsGrants.remove(address.identity, client)
     }
 
     private func orStale(

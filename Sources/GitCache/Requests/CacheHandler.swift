@@ -37,7 +37,7 @@ final class CacheHandler: HTTPHandler {
         case .other:
             guard Forwarder.refusedMethods.contains(head.method) else { return nil }
             return GitServer.HTTPResponse(405, text: "\(head.method) is not passed on.").uncached
-        case .advertise, .page: return nil
+        case .advertise, .lfsBatch, .lfsObject, .page: return nil
         }
     }
 
@@ -58,6 +58,12 @@ final class CacheHandler: HTTPHandler {
                 try orPassedBy(address, "git-upload-pack", exchange, body) {
                     try fetch(address, body, exchange)
                 }
+            case .lfsBatch(let address):
+                try core.forwarder.forward(
+                    exchange, to: address.host, address.path + ["info", "lfs", "objects", "batch"],
+                    revising: LFSBatch(exchange.head, address, core))
+            case .lfsObject(let address, let oid, let token):
+                try LFSObject(core, exchange, address, oid, token).answer()
             case .other(let host, let path):
                 try core.forwarder.forward(exchange, to: host, path)
             // Since it was looked at first, the host has gone.

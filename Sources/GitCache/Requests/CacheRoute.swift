@@ -5,12 +5,17 @@ import GitServer
 ///
 ///     GET  /<host>/<path>/info/refs?service=git-upload-pack
 ///     POST /<host>/<path>/git-upload-pack
+///     POST /<host>/<path>/info/lfs/objects/batch
+///     GET  /<host>/<path>/info/lfs/apus/<oid>?token=<32 hex digits>
 ///     GET  /-/<page>
 ///
 /// All else under a host is forwarded.
 enum CacheRoute {
     case advertise(RepositoryAddress)
     case fetch(RepositoryAddress)
+    case lfsBatch(RepositoryAddress)
+    /// One that a batch answer led here.
+    case lfsObject(RepositoryAddress, oid: ObjectID, token: ByteString)
     case other(UpstreamHost, [ByteString])
     case page(ByteString)
 
@@ -32,6 +37,16 @@ enum CacheRoute {
             self = .advertise(RepositoryAddress(host: host, path: rest.dropLast(2)))
         } else if rest.last == "git-upload-pack", rest.count > 1, head.method == "POST" {
             self = .fetch(RepositoryAddress(host: host, path: rest.dropLast()))
+        } else if rest.suffix(4) == ["info", "lfs", "objects", "batch"], rest.count > 4,
+            head.method == "POST"
+        {
+            self = .lfsBatch(RepositoryAddress(host: host, path: rest.dropLast(4)))
+        } else if rest.count > 4, rest.dropLast().suffix(3) == ["info", "lfs", "apus"],
+            head.method == "GET", let oid = rest.last.flatMap(LFSBatchAnswer.oid),
+            let token = head.target.value("token")
+        {
+            self = .lfsObject(
+                RepositoryAddress(host: host, path: rest.dropLast(4)), oid: oid, token: token)
         } else {
             self = .other(host, rest)
         }

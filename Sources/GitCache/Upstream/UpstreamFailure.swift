@@ -60,7 +60,8 @@ extension UpstreamFailure {
     }
 
     /// Whether the client may not have what it asks for.
-    var isRefusal: Bool { [401, 403, 404, 410].contains(status) }
+    var isRefusal: Bool { Self.refusals.contains(status) }
+    static let refusals = [401, 403, 404, 410]
 
     /// Has a failure of upstream's become the client's, as long as nothing has been sent.
     ///

@@ -72,8 +72,16 @@ extension HTTPResponse {
         file descriptor: Int32, _ status: stat, for head: RequestHead,
         headers: [(name: String, value: String)]
     ) {
-        let size = UInt64(max(0, status.st_size))
-        let tag = Self.tag(status)
+        self.init(
+            file: descriptor, size: UInt64(max(0, status.st_size)), tag: Self.tag(status),
+            for: head, headers: headers)
+    }
+
+    /// The same of a file whose size in bytes and whose strong ETag are known.
+    package init(
+        file descriptor: Int32, size: UInt64, tag: String, for head: RequestHead,
+        headers: [(name: String, value: String)]
+    ) {
         let headers = headers + [("Accept-Ranges", "bytes"), ("ETag", tag)]
         switch FileRange(head, size: size, tag: ByteString(tag)) {
         case .whole:

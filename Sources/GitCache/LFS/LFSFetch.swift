@@ -1,0 +1,85 @@
+import GitClient
+import GitCore
+import GitServer
+
+/// Fetches an LFS object from where upstream said that it is, and holds it against its name.
+struct LFSFetch {
+    /// It was answered with something else than the object.
+    struct Refused: Error, CustomStringConvertible {
+        let response: GitClient.HTTPResponse
+        var description: String { "the object was asked for, and the answer is \(response.status)" }
+    }
+
+    private let grant: LFSGrant
+    private let transport: any HTTPTransport
+    private let writer: AnswerWriter
+
+    init(_ grant: LFSGrant, _ transport: any HTTPTransport, _ writer: AnswerWriter) {
+        self.grant = grant
+        self.transport = transport
+        self.writer = writer
+    }
+
+    /// Hands the object to the writer, the last of it only when all of it is known to be right; does not end it.
+    ///
+    /// - Throws: ``Refused``; `ClientError`; ``CacheError/Code/damaged`` where it is not what its name says;
+    ///   ``CacheError/Code/cancelled`` where nobody wants it any more.
+    func run() throws {
+        let isGone = { !writer.isWanted }
+        let request = request
+        let response = try Blocking.run(isGone: isGone) { [transport] in
+            try await transport.send(request)
+        }
+        guard response.status == 200 else { throw Refused(response: response) }
+        let download = grant.download
+        let wrong = CacheError(.damaged, "the object that came is not the one that was asked for")
+        guard response.headers["content-encoding"].map({ $0 == "identity" }) ?? true,
+            response.headers["content-length"].map({ $0 == ByteString("\(download.size)") }) ?? true
+        else { throw wrong }
+        var hasher = PlainHasher(.sha256)
+        var left = download.size
+        var held: [UInt8] = []
+        while let piece = try Blocking.run(isGone: isGone, { try await response.body.next() }) {
+            guard UInt64(piece.count) <= left else { throw wrong }
+            left -= UInt64(piece.count)
+            hasher.update(piece)
+            writer.append(held)
+            held = piece
+        }
+        guard left == 0, hasher.finalize() == download.oid else { throw wrong }
+        writer.append(held)
+    }
+
+    private var request: HTTPRequest {
+        let download = grant.download
+        var headers = download.headers
+        if grant.isAtUpstream {
+            // As an LFS client does it: what comes with the URL is the login, if one does.
+            let names = Set(headers.map(\.name))
+            headers += grant.credentials.filter { !names.contains($0.name) }
+        }
+        headers.append(("accept-encoding", "identity"))
+        if !headers.contains(where: { $0.name == "user-agent" }) {
+            headers.append(("user-agent", options.userAgent))
+        }
+        var request = HTTPRequest(.get, download.url, headers: headers, options: options)
+        request.isPassedOn = true
+        return request
+    }
+
+    /// What an upstream names besides itself is a server in the Internet, and gets nothing that is set for the
+    /// upstream alone, its certificates included.
+    private var options: HTTPOptions {
+        let own = grant.address.host.options
+        if grant.isAtUpstream { return own }
+        var options = HTTPOptions()
+        options.refusesPrivateAddresses = true
+        options.proxy = own.proxy
+        options.userAgent = own.userAgent
+        options.connectTimeout = own.connectTimeout
+        options.lowSpeedLimit = own.lowSpeedLimit
+        options.lowSpeedTime = own.lowSpeedTime
+        options.version = own.version
+        return options
+    }
+}

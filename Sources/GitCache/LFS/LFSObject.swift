@@ -1,0 +1,178 @@
+import GitClient
+import GitCore
+import GitServer
+import GitStore
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// One request for an LFS object by who has a batch's token: answered with what is kept, with what is being
+/// fetched for somebody else, or from upstream.
+///
+/// It is kept among the answers, by repository and SHA-256. An object whose SHA-256 is another than its name is
+/// given to nobody to its end.
+final class LFSObject: Sendable {
+    private let core: CacheCore
+    private let exchange: HTTPExchange
+    private let address: RepositoryAddress
+    private let oid: ObjectID
+    private let token: ByteString
+
+    private static let portion = 256 << 10
+
+    init(
+        _ core: CacheCore, _ exchange: HTTPExchange, _ address: RepositoryAddress, _ oid: ObjectID,
+        _ token: ByteString
+    ) {
+        self.core = core
+        self.exchange = exchange
+        self.address = address
+        self.oid = oid
+        self.token = token
+    }
+
+    /// - Throws: `StatusRefusal`, `ExchangeEnded`.
+    func answer() throws {
+        exchange.note("service", "lfs")
+        while true {
+            let grant = try grant()
+            guard let key else { throw CacheError(.invalid, "no key") }
+            switch core.answers.answer(for: key) {
+            case .whole(let answer):
+                exchange.note("cache", "hit")
+                return try send(answer)
+            case .growing(let reader):
+                exchange.note("cache", "shared")
+                if try follow(reader, grant) { return }
+            case .missing(let writer):
+                // If it was withdrawn before this was begun, it is for nobody.
+                let grant = try self.grant()
+                exchange.note("cache", "made")
+                return try fetch(writer, grant)
+            }
+        }
+    }
+
+    /// LFS clients ask for a new batch then.
+    private func grant() throws(StatusRefusal) -> LFSGrant {
+        if let grant = core.lfsGrants.find(token, oid, address) { return grant }
+        throw StatusRefusal(
+            GitServer.HTTPResponse(
+                403, text: "The right to download this is over: ask for a new batch."
+            )
+            .uncached, reason: "there is no such grant")
+    }
+
+    private var key: AnswerKey? {
+        var hasher = PlainHasher(.sha256)
+        hasher.update(Array("lfs\0".utf8) + oid.rawBytes)
+        return AnswerKey(
+            digest: ByteString(hasher.finalize().rawBytes), repository: address.mirror)
+    }
+
+    // MARK: To the client
+
+    private static var head: [(name: String, value: String)] {
+        [("Content-Type", "application/octet-stream")] + GitServer.HTTPResponse.noCache
+    }
+
+    private func send(_ answer: WholeAnswer) throws(CacheError) {
+        let copy = fcntl(answer.descriptor, F_DUPFD_CLOEXEC, 0)
+        guard copy >= 0 else { throw CacheError(.store, "no file descriptor is left") }
+        exchange.respond(
+            GitServer.HTTPResponse(
+                file: copy, size: answer.size, tag: "\"\(oid)\"", for: exchange.head,
+                headers: Self.head))
+    }
+
+    /// Sends what somebody else fetches. False where that has come to nothing before its first byte.
+    private func follow(_ reader: AnswerReader, _ grant: LFSGrant) throws -> Bool {
+        do throws(CacheError) {
+            try Self.send(reader, exchange, grant.download.size)
+            return true
+        } catch {
+            if error.code == .again { return false }
+            exchange.note("error", error.message)
+            throw ExchangeEnded()
+        }
+    }
+
+    /// Sends what comes until there is no more.
+    private static func send(
+        _ reader: AnswerReader, _ exchange: HTTPExchange, _ size: UInt64
+    ) throws(CacheError) {
+        exchange.onCancel { reader.cancel() }
+        defer { exchange.onCancel(nil) }
+        let response = GitServer.HTTPResponse(200, headers: head, body: .stream(count: size))
+        while true {
+            let piece = try reader.next(upTo: portion)
+            // An object of no bytes is one.
+            exchange.respond(response)
+            if piece.isEmpty { return }
+            do throws(ExchangeEnded) { try exchange.write(piece) } catch {
+                throw CacheError(.cancelled, "the client is gone")
+            }
+        }
+    }
+
+    // MARK: From upstream
+
+    /// Fetches the object for all who follow. This thread fetches and another one sends to the client, so that
+    /// if it hangs up, the fetch goes on for others.
+    private func fetch(_ writer: AnswerWriter, _ grant: LFSGrant) throws {
+        let reader = writer.reader()
+        let (exchange, size) = (exchange, grant.download.size)
+        let sender = try SystemThread {
+            do throws(CacheError) { try Self.send(reader, exchange, size) } catch {
+                // Where nothing was sent, another answer may be.
+                if error.code != .again { exchange.fail() }
+            }
+        }
+        do {
+            try LFSFetch(grant, core.forwarder.transport, writer).run()
+            writer.finish()
+            sender.join()
+        } catch {
+            writer.abandon(
+                CacheError(.abandoned, "the object did not come", cause: error as? CacheError))
+            sender.join()
+            try answer(grant, failure: error)
+        }
+    }
+
+    /// Nobody has it from here. Whom upstream refuses it tells so; where else the object is, the client
+    /// may be let in by itself.
+    private func answer(_ grant: LFSGrant, failure: any Error) throws {
+        let reason = Forwarder.reason(failure)
+        exchange.note("error", reason)
+        if exchange.status != nil || exchange.isCancelled { throw ExchangeEnded() }
+        guard grant.isAtUpstream else {
+            exchange.note("cache", "passed")
+            return exchange.respond(
+                GitServer.HTTPResponse(
+                    307, text: "The object is elsewhere.",
+                    headers: [("Location", grant.download.url.connectionText.printable)]
+                ).uncached)
+        }
+        if (failure as? CacheError)?.code == .damaged {
+            throw StatusRefusal(
+                GitServer.HTTPResponse(502, text: "The upstream's object is another one.").uncached,
+                reason: reason)
+        }
+        guard let refused = failure as? LFSFetch.Refused else {
+            throw StatusRefusal(failure: failure, reason: reason)
+        }
+        if UpstreamFailure.refusals.contains(refused.response.status) {
+            core.forget(address, grant.client)
+        }
+        exchange.note("cache", "forwarded")
+        try core.forwarder.pass(
+            refused.response, to: grant.download.url, of: address.host, exchange)
+    }
+}
