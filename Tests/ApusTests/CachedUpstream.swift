@@ -13,14 +13,18 @@ struct CachedUpstream {
     private let scratch: TemporaryDirectory
 
     init(
-        path: String = "", environment: [String: String] = [:],
+        path: String = "", options: [String] = [], environment: [String: String] = [:],
         _ handler: @escaping @Sendable (FakeUpstream.Call) -> Void
     ) throws {
         upstream = try FakeUpstream(handler)
         scratch = try TemporaryDirectory()
         cache = try ApusServer(
-            cacheIn: scratch("store"), of: ["up=" + upstream.url + path], environment: environment)
+            cacheIn: scratch("store"), of: ["up=" + upstream.url + path], options,
+            environment: environment)
     }
+
+    /// Where the cache keeps what it has.
+    var store: String { scratch("store") }
 
     /// The answer to a request on a connection of its own.
     func ask(_ line: String, _ headers: [String] = [], body: [UInt8] = []) throws -> String {
