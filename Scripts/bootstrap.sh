@@ -22,6 +22,7 @@ library() { pkg-config --exists "$1"; }
 
 need git git has git
 need git git http_backend
+need git-lfs git-lfs has git-lfs
 need nginx nginx has nginx
 need fcgiwrap fcgiwrap has fcgiwrap
 need python3 python3 has python3

@@ -60,6 +60,7 @@ public final class Cache: Sendable {
             core.grants.removeAll { !isCurrent($0) }
             core.lfsGrants.removeAll { !isCurrent($0) }
             core.grants.setLimits(next.grantLimits)
+            core.lfsGrants.setLifetime(next.grantLifetime)
             core.answers.setBudget(next.answerBudget)
             core.mirrors.setBudget(next.mirrorBudget)
             current = next

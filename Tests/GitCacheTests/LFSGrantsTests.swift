@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test func theTokenOfABatchIsTheRight() throws {
-        let grants = LFSGrants(key)
+        let grants = LFSGrants(key, lifetime: .seconds(60))
         let token = grants.add([try download()], try address(), client("anna"))
         let other = grants.add([try download(2)], try address(), client("bert"))
         #expect(token.count == 32 && token != other)
@@ -46,7 +46,7 @@ import Testing
     }
 
     @Test func aRightEndsWhenUpstreamSaysOrSoon() throws {
-        let grants = LFSGrants(key)
+        let grants = LFSGrants(key, lifetime: .seconds(60))
         let token = grants.add(
             [
                 try download(1), try download(2, lifetime: .seconds(9)),
@@ -56,7 +56,7 @@ import Testing
             grants.find(token, try oid(number), try address(), now: start + .seconds(seconds))
                 != nil
         }
-        #expect(try isThere(1, after: 299) && !isThere(1, after: 300))
+        #expect(try isThere(1, after: 3_599) && !isThere(1, after: 3_600))
         #expect(try isThere(2, after: 8) && !isThere(2, after: 9))
         #expect(try isThere(3, after: 3_599) && !isThere(3, after: 3_600))
         grants.sweep(now: start + .seconds(3_599))
@@ -65,8 +65,27 @@ import Testing
         #expect(try !isThere(3, after: 1))
     }
 
+    @Test func whereUpstreamDoesNotSayItIsAskedAgain() throws {
+        let grants = LFSGrants(key, lifetime: .seconds(60))
+        let token = grants.add(
+            [try download(1), try download(2, lifetime: .seconds(3_000))], try address(),
+            client("anna"), now: start)
+        func isFresh(_ number: Int, after seconds: Int) throws -> Bool {
+            let now = start + .seconds(seconds)
+            return try #require(grants.find(token, try oid(number), try address(), now: now))
+                .isFresh
+        }
+        #expect(try isFresh(1, after: 59) && !isFresh(1, after: 60))
+        #expect(try isFresh(2, after: 2_999))
+        grants.renew(token, try oid(1), now: start + .seconds(100))
+        #expect(try isFresh(1, after: 159) && !isFresh(1, after: 160))
+        grants.setLifetime(.seconds(10))
+        #expect(try isFresh(1, after: 109) && !isFresh(1, after: 110))
+        #expect(try isFresh(2, after: 2_999))
+    }
+
     @Test func whoIsRefusedLosesItsRights() throws {
-        let grants = LFSGrants(key)
+        let grants = LFSGrants(key, lifetime: .seconds(60))
         let (anna, bert) = (client("anna"), client("bert"))
         let first = grants.add([try download()], try address(), anna)
         let second = grants.add([try download()], try address("y.git"), anna)
@@ -82,7 +101,8 @@ import Testing
     }
 
     @Test func memoryIsBounded() throws {
-        let grants = LFSGrants(key, LFSGrants.Limits(memory: 100_000))
+        let grants = LFSGrants(
+            key, lifetime: .seconds(60), LFSGrants.Limits(memory: 100_000))
         let many = try (1 ... 20).map { try download($0) }
         let tokens = try (0 ..< 20).map { _ in
             grants.add(many, try address(), client("anna"))

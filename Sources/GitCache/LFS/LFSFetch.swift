@@ -15,19 +15,33 @@ struct LFSFetch {
 
     private let grant: LFSGrant
     private let transport: any HTTPTransport
-    private let writer: AnswerWriter
 
-    init(_ grant: LFSGrant, _ transport: any HTTPTransport, _ writer: AnswerWriter) {
+    init(_ grant: LFSGrant, _ transport: any HTTPTransport) {
         self.grant = grant
         self.transport = transport
-        self.writer = writer
+    }
+
+    /// Asks for one byte of it: whether it is there, and for this client.
+    ///
+    /// - Throws: ``Refused``, `ClientError`.
+    func ask(isGone: () -> Bool) throws {
+        var request = request
+        request.headers.append(("range", "bytes=0-0"))
+        let response = try Blocking.run(isGone: isGone) { [transport, request] in
+            try await transport.send(request)
+        }
+        // An object of no bytes has no first one.
+        guard
+            [200, 206].contains(response.status)
+                || (response.status == 416 && grant.download.size == 0)
+        else { throw Refused(response: response) }
     }
 
     /// Hands the object to the writer, the last of it only when all of it is known to be right; does not end it.
     ///
     /// - Throws: ``Refused``; `ClientError`; ``CacheError/Code/damaged`` where it is not what its name says;
     ///   ``CacheError/Code/cancelled`` where nobody wants it any more.
-    func run() throws {
+    func run(_ writer: AnswerWriter) throws {
         let isGone = { !writer.isWanted }
         let request = request
         let response = try Blocking.run(isGone: isGone) { [transport] in

@@ -11,6 +11,9 @@ struct LFSGrant: Sendable {
     let download: LFSDownload
     /// The client's own login, for upstream alone.
     let credentials: [(name: String, value: ByteString)]
+    /// False where upstream did not say for how long it lets the client in, and did it too long ago: it is to be
+    /// asked again.
+    let isFresh: Bool
 
     /// Whether the object is with the upstream itself.
     var isAtUpstream: Bool { download.url.origin == address.host.base.origin }
@@ -26,7 +29,7 @@ final class LFSGrants: Sendable {
         let address: RepositoryAddress
         let client: ClientIdentity
         let credentials: [(name: String, value: ByteString)]
-        var downloads: [ObjectID: (download: LFSDownload, end: ContinuousClock.Instant)] = [:]
+        var downloads: [ObjectID: Entry] = [:]
         /// When the last of them ends.
         var end: ContinuousClock.Instant
         let serial: UInt64
@@ -34,15 +37,24 @@ final class LFSGrants: Sendable {
         var cost = 0
     }
 
+    private struct Entry {
+        let download: LFSDownload
+        let end: ContinuousClock.Instant
+        /// When upstream let the client in last.
+        var since: ContinuousClock.Instant
+    }
+
     private struct State {
+        var lifetime: Duration
         var batches: [ClientIdentity: Batch] = [:]
         var lastSerial: UInt64 = 0
         var cost = 0
+
+        init(_ lifetime: Duration) { self.lifetime = lifetime }
     }
 
     struct Limits {
-        /// For how long a batch answer is a right that does not say so itself, and for how long at most.
-        var lifetime: Duration = .seconds(300)
+        /// For how long a batch answer is a right at most, whatever it says.
         var longest: Duration = .seconds(3_600)
         /// Bytes of memory for all of them; the oldest go first.
         var memory = 64 << 20
@@ -50,16 +62,21 @@ final class LFSGrants: Sendable {
 
     private let key: IdentityKey
     private let limits: Limits
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     /// Bytes of randomness in a token.
     private static let tokenSize = 16
     private static let batchCost = 1 << 10
 
-    init(_ key: IdentityKey, _ limits: Limits = Limits()) {
+    /// - Parameter lifetime: for how long a batch answer that does not say so itself is a right without that
+    ///   upstream is asked again.
+    init(_ key: IdentityKey, lifetime: Duration, _ limits: Limits = Limits()) {
         self.key = key
         self.limits = limits
+        state = Mutex(State(lifetime))
     }
+
+    func setLifetime(_ lifetime: Duration) { state.withLock { $0.lifetime = lifetime } }
 
     /// Grants a client what a batch answer told it of.
     ///
@@ -77,8 +94,8 @@ final class LFSGrants: Sendable {
                 end: now, serial: state.lastSerial)
             batch.cost = credentials.fields.reduce(Self.batchCost) { $0 + $1.value.count }
             for download in downloads {
-                let end = now + min(download.lifetime ?? limits.lifetime, limits.longest)
-                batch.downloads[download.oid] = (download, end)
+                let end = now + min(download.lifetime ?? limits.longest, limits.longest)
+                batch.downloads[download.oid] = Entry(download: download, end: end, since: now)
                 batch.end = max(batch.end, end)
                 batch.cost += download.cost
             }
@@ -102,12 +119,19 @@ final class LFSGrants: Sendable {
         let place = key.identity(of: [token])
         return state.withLock { state in
             guard let batch = state.batches[place], batch.address.identity == address.identity,
-                let (download, end) = batch.downloads[oid], now < end
+                let entry = batch.downloads[oid], now < entry.end
             else { return nil }
             return LFSGrant(
-                address: batch.address, client: batch.client, download: download,
-                credentials: batch.credentials)
+                address: batch.address, client: batch.client, download: entry.download,
+                credentials: batch.credentials,
+                isFresh: entry.download.lifetime != nil || now < entry.since + state.lifetime)
         }
+    }
+
+    /// Upstream was asked again, and lets the client in.
+    func renew(_ token: ByteString, _ oid: ObjectID, now: ContinuousClock.Instant = .now) {
+        let place = key.identity(of: [token])
+        state.withLock { $0.batches[place]?.downloads[oid]?.since = now }
     }
 
     /// Upstream refused a client: what it allowed before is over.

@@ -40,8 +40,12 @@ final class LFSObject: Sendable {
     /// - Throws: `StatusRefusal`, `ExchangeEnded`.
     func answer() throws {
         exchange.note("service", "lfs")
+        let grant = try grant()
+        if !grant.isFresh {
+            do { try renew(grant) } catch { return try answer(grant, failure: error) }
+        }
         while true {
-            let grant = try grant()
+            let grant = try self.grant()
             guard let key else { throw CacheError(.invalid, "no key") }
             switch core.answers.answer(for: key) {
             case .whole(let answer):
@@ -67,6 +71,13 @@ final class LFSObject: Sendable {
                 403, text: "The right to download this is over: ask for a new batch."
             )
             .uncached, reason: "there is no such grant")
+    }
+
+    /// Asks upstream whether it lets the client in.
+    private func renew(_ grant: LFSGrant) throws {
+        let isGone = { [exchange] in exchange.isCancelled }
+        try LFSFetch(grant, core.forwarder.transport).ask(isGone: isGone)
+        core.lfsGrants.renew(token, oid)
     }
 
     private var key: AnswerKey? {
@@ -135,7 +146,7 @@ final class LFSObject: Sendable {
             }
         }
         do {
-            try LFSFetch(grant, core.forwarder.transport, writer).run()
+            try LFSFetch(grant, core.forwarder.transport).run(writer)
             writer.finish()
             sender.join()
         } catch {

@@ -32,7 +32,7 @@ final class CacheCore: Sendable {
     /// - Parameter note: is told of what no request is about.
     init(_ options: CacheOptions, note: @escaping @Sendable (String) -> Void) throws {
         grants = RefGrants(options.grantLimits)
-        lfsGrants = LFSGrants(key)
+        lfsGrants = LFSGrants(key, lifetime: options.grantLifetime)
         answers = try AnswerStore(
             options.store, AnswerStore.Options(budget: options.answerBudget))
         mirrors = try MirrorFolder(
