@@ -41,8 +41,8 @@ struct LFSFetch {
     ///
     /// - Throws: ``Refused``; `ClientError`; ``CacheError/Code/damaged`` where it is not what its name says;
     ///   ``CacheError/Code/cancelled`` where nobody wants it any more.
-    func run(_ writer: AnswerWriter) throws {
-        let isGone = { !writer.isWanted }
+    func run(_ writer: AnswerWriter, _ metrics: CacheMetrics) throws {
+        let isGone = { writer.abandonIfUnwanted() }
         let request = request
         let response = try Blocking.run(isGone: isGone) { [transport] in
             try await transport.send(request)
@@ -59,6 +59,7 @@ struct LFSFetch {
         while let piece = try Blocking.run(isGone: isGone, { try await response.body.next() }) {
             guard UInt64(piece.count) <= left else { throw wrong }
             left -= UInt64(piece.count)
+            metrics.receive(piece.count)
             hasher.update(piece)
             writer.append(held)
             held = Array(piece.suffix(Self.heldBytes))

@@ -50,6 +50,7 @@ final class LFSObject: Sendable {
             switch core.answers.answer(for: key) {
             case .whole(let answer):
                 exchange.note("cache", "hit")
+                core.metrics.sentAgain(key)
                 return try send(answer)
             case .growing(let reader):
                 exchange.note("cache", "shared")
@@ -58,7 +59,11 @@ final class LFSObject: Sendable {
                 // If it was withdrawn before this was begun, it is for nobody.
                 let grant = try self.grant()
                 exchange.note("cache", "made")
-                return try fetch(writer, grant)
+                let begun = ContinuousClock.now
+                try fetch(writer, grant) { [core] in
+                    core.metrics.made(key, in: ContinuousClock.now - begun)
+                }
+                return
             }
         }
     }
@@ -96,6 +101,8 @@ final class LFSObject: Sendable {
     private func send(_ answer: WholeAnswer) throws(CacheError) {
         let copy = fcntl(answer.descriptor, F_DUPFD_CLOEXEC, 0)
         guard copy >= 0 else { throw CacheError(.store, "no file descriptor is left") }
+        // Until it is sent it takes room on the disk.
+        exchange.hold(answer)
         exchange.respond(
             GitServer.HTTPResponse(
                 file: copy, size: answer.size, tag: "\"\(oid)\"", for: exchange.head,
@@ -136,7 +143,9 @@ final class LFSObject: Sendable {
 
     /// Fetches the object for all who follow. This thread fetches and another one sends to the client, so that
     /// if it hangs up, the fetch goes on for others.
-    private func fetch(_ writer: AnswerWriter, _ grant: LFSGrant) throws {
+    private func fetch(
+        _ writer: AnswerWriter, _ grant: LFSGrant, isMade: () -> Void
+    ) throws {
         let reader = writer.reader()
         let (exchange, size) = (exchange, grant.download.size)
         let sender = try SystemThread {
@@ -146,8 +155,9 @@ final class LFSObject: Sendable {
             }
         }
         do {
-            try LFSFetch(grant, core.forwarder.transport).run(writer)
+            try LFSFetch(grant, core.forwarder.transport).run(writer, core.metrics)
             writer.finish()
+            isMade()
             sender.join()
         } catch {
             writer.abandon(
