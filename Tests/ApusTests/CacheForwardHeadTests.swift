@@ -6,7 +6,7 @@ import Testing
     @Test func aRequestIsMadeAnewFromWhatWasUnderstood() throws {
         let pair = try CachedUpstream(path: "base") { $0.answer(200, [], "yes") }
         let answer = try pair.ask(
-            "POST /up//a%2db/%20x/info/lfs/objects/batch?q=a%26b&r",
+            "POST /up//a%2db/%20x/info/lfs/locks?q=a%26b&r",
             [
                 "Content-Length: 2", "Content-Type: application/vnd.git-lfs+json", "X-Own: kept",
                 "Authorization: Basic c2VjcmV0", "Cookie: a=b", "Accept-Encoding: br",
@@ -17,7 +17,7 @@ import Testing
         #expect(answer.contains("200"))
         #expect(answer.hasSuffix("yes"))
         let head = try #require(pair.upstream.heads.first)
-        #expect(head[0] == "POST /base/a-b/%20x/info/lfs/objects/batch?q=a%26b&r HTTP/1.1")
+        #expect(head[0] == "POST /base/a-b/%20x/info/lfs/locks?q=a%26b&r HTTP/1.1")
         #expect(
             Set(head.dropFirst().map { $0.lowercased() }) == [
                 "host: 127.0.0.1:\(pair.upstream.port)", "content-length: 2",
