@@ -117,18 +117,33 @@ static inline struct MHD_Response *apus_mhd_stream(
     return MHD_create_response_from_callback(size, block, read, context, release);
 }
 
-// Closes a connection whose answer is broken off; to be called just before the answer's reader says
-// that it failed. At that, libmicrohttpd (0.9.75 to 1.0) marks the connection as closed, but closes the socket
-// only when it looks at it once more, and then it looks at none but what has an event, has a timeout of its
-// own, or was idle the longest: the client of any other would wait until another connection wakes the thread.
-static inline void apus_mhd_break_off(struct MHD_Connection *connection) {
+// Has a connection looked at within a second or two, whatever others do.
+static inline void apus_mhd_hasten(struct MHD_Connection *connection) {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_TIMEOUT);
     // One that all connections have is not its own.
     unsigned int seconds = info && info->connection_timeout == 1 ? 2 : 1;
     MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, seconds);
+}
+
+// Closes a connection whose answer is broken off; to be called just before the answer's reader says
+// that it failed. At that, libmicrohttpd (0.9.75 to 1.0) marks the connection as closed, but closes the socket
+// only when it looks at it once more, and then it looks at none but what has an event, has a timeout of its
+// own, or was idle the longest: the client of any other would wait until another connection wakes the thread.
+static inline void apus_mhd_break_off(struct MHD_Connection *connection) {
+    apus_mhd_hasten(connection);
     int descriptor = apus_mhd_socket(connection);
     if (descriptor >= 0) shutdown(descriptor, SHUT_RDWR);
+}
+
+// The same where an answer ends with its connection, as in HTTP/1.0: all of it has been sent. What TLS has to say
+// at the end comes when the connection is looked at.
+static inline void apus_mhd_end_connection(struct MHD_Connection *connection) {
+    apus_mhd_hasten(connection);
+    const union MHD_ConnectionInfo *tls =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    int descriptor = tls && tls->tls_session ? -1 : apus_mhd_socket(connection);
+    if (descriptor >= 0) shutdown(descriptor, SHUT_WR);
 }
 
 // Enumerations that Swift imports under other names.

@@ -43,6 +43,28 @@ import Testing
         #expect(handler.records.last?.isWhole == false)
     }
 
+    /// HTTP/1.0 knows the end of an answer by that of its connection.
+    @Test func endsAnAnswerOfUnknownLengthWhateverElseIsOpen() throws {
+        let handler = TestHandler { exchange in
+            guard exchange.head.rawTarget == "/long" else { return TestHandler.echo(exchange) }
+            exchange.respond(HTTPResponse(200, body: .stream()))
+            exchange.writeNow([UInt8](repeating: 0x61, count: 1_000_000))
+            exchange.end()
+        }
+        let server = try HTTPServer.test(handler)
+        defer { server.stop(grace: .zero) }
+        let idle = try RawClient(server.port)
+        idle.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(try idle.response().status == 200)
+        for _ in 0 ..< 100 {
+            let began = ContinuousClock.now
+            let client = try RawClient(server.port)
+            client.send("GET /long HTTP/1.0\r\n\r\n")
+            #expect(try client.rest().count > 1_000_000)
+            try #require(ContinuousClock.now - began < Self.limit)
+        }
+    }
+
     /// Also of those that fail at once, and at the same time.
     @Test func closesManyAtOnce() throws {
         let handler = TestHandler { exchange in

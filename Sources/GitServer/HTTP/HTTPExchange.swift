@@ -230,7 +230,10 @@ package final class HTTPExchange: @unchecked Sendable {
                 apus_mhd_break_off(connection)
                 return apus_mhd_end_with_error
             }
-            if state.hasOutputEnded { return apus_mhd_end_of_stream }
+            if state.hasOutputEnded {
+                if head.isOld { apus_mhd_end_connection(connection) }
+                return apus_mhd_end_of_stream
+            }
             suspend(&state)
             return 0
         }

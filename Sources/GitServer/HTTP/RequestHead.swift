@@ -20,6 +20,8 @@ package struct RequestHead: Sendable {
     package let bodyLength: BodyLength
     /// Whether the client waits for `100 Continue` before it sends the body.
     package let expectsContinue: Bool
+    /// Whether it speaks HTTP/1.0: where an answer has no length, the end of the connection is its end.
+    let isOld: Bool
 }
 
 /// The fields of a head, in their order.
@@ -79,6 +81,7 @@ extension RequestHead {
         let expectation = headers.value("expect").map { ByteString($0.bytes.map(\.lowercased)) }
         guard expectation == nil || expectation == "100-continue" else { throw .badRequest }
         expectsContinue = expectation != nil && !isOld
+        self.isOld = isOld
         self.method = method.printable
         rawTarget = target
         self.target = parsed
