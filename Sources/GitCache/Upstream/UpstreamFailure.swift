@@ -70,7 +70,10 @@ extension UpstreamFailure {
         do { return try body() } catch let failure as UpstreamFailure {
             var response = GitServer.HTTPResponse(failure.status, text: failure.message).uncached
             for (name, value) in failure.headers {
-                response.headers.append((name, value.printable))
+                // What libmicrohttpd does not send as it is would be the end of the answer.
+                let words = ByteString(value.bytes.map { $0.isControl ? 0x20 : $0 })
+                guard !words.bytes.allSatisfy(\.isWhiteSpace) else { continue }
+                response.headers.append((name, words.printable))
             }
             throw StatusRefusal(response, reason: failure.reason)
         }
