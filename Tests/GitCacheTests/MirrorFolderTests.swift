@@ -72,6 +72,17 @@ import Testing
         _ = mirror
     }
 
+    @Test func onlySomeStayOpen() throws {
+        let folder = try open()
+        defer { folder.stop() }
+        for number in 1 ... 6 { try fill(folder, ByteString("h/\(number)"), 1) }
+        let used = try folder.mirror("h/1", .sha1)
+        #expect(folder.closeIdle(most: 6).isEmpty)
+        #expect(folder.closeIdle(most: 3).map(\.name) == ["h/2", "h/3", "h/4"])
+        #expect(folder.closeIdle(most: 0).map(\.name) == ["h/5", "h/6"])
+        #expect(folder.has(used))
+    }
+
     @Test func theClockMayBeSetBack() throws {
         let folder = try open()
         defer { folder.stop() }

@@ -26,20 +26,25 @@ extension MirrorFolder {
         return removed
     }
 
-    /// Lets go of the open files of mirrors that nobody has used for a while.
+    /// Lets go of the open files of mirrors that nobody has used for a while, and of those longest not used
+    /// where more than `most` are open: each has some file descriptors.
     ///
     /// - Returns: those mirrors, to let go of.
-    func closeIdle() -> [Mirror] {
+    func closeIdle(most: Int = mostOpen) -> [Mirror] {
         let before = millisecondsSince1970() &- Self.idleTime
         return places.withLock { places in
+            let open = places.compactMapValues { $0.mirror == nil ? nil : $0.lastUse }
             var closed: [Mirror] = []
-            for (name, lastUse) in places.mapValues(\.lastUse) where lastUse < before {
-                if places[name]?.mirror == nil || Self.isUsed(name, &places) { continue }
+            for (name, lastUse) in open.sorted(by: { $0.value < $1.value }) {
+                guard lastUse < before || open.count - closed.count > most else { break }
+                if Self.isUsed(name, &places) { continue }
                 if let mirror = places[name]?.mirror.take() { closed.append(mirror) }
             }
             return closed
         }
     }
+
+    static var mostOpen: Int { 256 }
 
     /// In milliseconds.
     private static var idleTime: UInt64 { 600_000 }
