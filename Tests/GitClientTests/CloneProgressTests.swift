@@ -4,7 +4,7 @@ import Testing
 @testable import GitClient
 
 @Suite struct CloneProgressTests {
-    @Test(.timeLimit(.minutes(1))) func cancelledReaderIsLetGo() async {
+    @Test(.timeLimit(.minutes(10))) func cancelledReaderIsLetGo() async {
         let progress = CloneProgress()
         let reading = Task {
             var count = 0
@@ -17,7 +17,7 @@ import Testing
         #expect(await reading.value <= 1)
     }
 
-    @Test(.timeLimit(.minutes(1))) func secondReaderEndsTheFirst() async {
+    @Test(.timeLimit(.minutes(10))) func secondReaderEndsTheFirst() async {
         let progress = CloneProgress()
         let first = Task { await firstEvent(of: progress) }
         try? await Task.sleep(for: .milliseconds(50))

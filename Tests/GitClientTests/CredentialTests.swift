@@ -32,7 +32,7 @@ private func credentials(
     return GitCredentialHelpers { _ in made }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct CredentialHelperTests {
+@Suite(.timeLimit(.minutes(10))) struct CredentialHelperTests {
     private let helpers = Helpers()
 
     private func request(
@@ -176,7 +176,7 @@ private func credentials(
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct CredentialPromptTests {
+@Suite(.timeLimit(.minutes(10))) struct CredentialPromptTests {
     private let directory = TestDirectory()
 
     private func request(_ user: ByteString? = nil) throws -> CredentialRequest {

@@ -222,7 +222,7 @@ import Testing
             exchange.waitForClose()
         }
         var options = FetchOptions()
-        if place == "sink" { options.sink = { _ in try await Task.sleep(for: .seconds(60)) } }
+        if place == "sink" { options.sink = { _ in try await Task.sleep(for: .seconds(400)) } }
         let remote = try scene.remote(url: server.url + "/x.git")
         let pack = try await UploadPack(remote)
         let shown = try await UploadPack(try scene.remote()).refs()
@@ -236,7 +236,8 @@ import Testing
         await #expect { try await fetching.value } throws: { error in
             (error as? ClientError)?.code == .cancelled
         }
-        #expect(ContinuousClock.now - start < .seconds(5))
+        // Before the server ends it, and the sink; tests that run beside this one take their time.
+        #expect(ContinuousClock.now - start < .seconds(200))
         #expect(try FetchScene.files(copy) == files)
     }
 }

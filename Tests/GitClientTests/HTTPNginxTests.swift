@@ -84,7 +84,7 @@ private final class Nginx: Sendable {
     }
 }
 
-@Suite(.serialized, .timeLimit(.minutes(1))) struct HTTPNginxTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct HTTPNginxTests {
     private let nginx: Nginx
     private let transport = CurlTransport()
 

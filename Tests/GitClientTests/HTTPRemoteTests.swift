@@ -60,7 +60,7 @@ extension HTTPTestServer.Exchange {
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct HTTPRemoteTests {
+@Suite(.timeLimit(.minutes(10))) struct HTTPRemoteTests {
     private let notices = Notices()
 
     private func remote(

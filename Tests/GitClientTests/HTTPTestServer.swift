@@ -56,10 +56,11 @@ final class HTTPTestServer: Sendable {
             answer(status, headers, body: Array(body.utf8), keep: keep)
         }
 
-        /// Waits until the other side closes; at most ten seconds.
+        /// Waits until the other side closes; at most five minutes, for tests that run beside this one may
+        /// keep that side waiting.
         func waitForClose() {
             var state = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            if poll(&state, 1, 10_000) == 1 { server.closed.withLock { $0 += 1 } }
+            if poll(&state, 1, 300_000) == 1 { server.closed.withLock { $0 += 1 } }
         }
     }
 
