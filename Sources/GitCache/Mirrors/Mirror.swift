@@ -17,12 +17,19 @@ final class Mirror: Sendable {
         var isFetching = false
         /// Fetches that have ended.
         var fetches = 0
+        /// Packs in a row that could not be taken in.
+        var badPacks = 0
         var isEmpty: Bool
+        /// What fetches, and when somebody last waited for it.
+        var task: Task<Void, Never>?
+        var lastWait = ContinuousClock.now
     }
 
     private let state: Monitor<State>
     private let upkeep: MirrorUpkeep
     private static let interval = 200
+    /// A fetch that nobody waits for is done to its end if that is not too far.
+    private static let patience: Duration = .seconds(600)
     static let kept: ByteString = "refs/cache/"
 
     init(
@@ -40,6 +47,14 @@ final class Mirror: Sendable {
 
     /// Whether something is being fetched into it.
     var isFetching: Bool { state.change { $0.isFetching } }
+
+    /// Ends a fetch that nobody has waited for in a long time: upstream may send without end.
+    func endUnwantedFetch() {
+        let now = ContinuousClock.now
+        state.change { state in
+            if state.isFetching, now - state.lastWait > Self.patience { state.task?.cancel() }
+        }
+    }
 
     // MARK: What there is to be
 
@@ -134,13 +149,19 @@ final class Mirror: Sendable {
 
     private func begin(_ turn: Turn, _ body: @escaping @Sendable () async throws -> Void) {
         let failure = turn.failure
-        Task.detached { [self] in
+        let task = Task.detached { [self] in
             do { try await body() } catch { failure.change { $0 = error } }
             state.change { state in
                 state.isFetching = false
+                state.task = nil
                 state.fetches += 1
             }
             upkeep.look(after: self)
+        }
+        state.change { state in
+            guard state.isFetching, state.fetches == turn.number else { return }
+            state.task = task
+            state.lastWait = .now
         }
     }
 
@@ -152,6 +173,7 @@ final class Mirror: Sendable {
             milliseconds: Self.interval, until: { $0.fetches > turn.number })
         {
             if isGone() { throw CacheError(.cancelled, "the client is gone") }
+            state.change { $0.lastWait = .now }
         }
         if let error = turn.failure.change({ $0 }) { throw error }
     }
@@ -179,12 +201,22 @@ final class Mirror: Sendable {
     ) async throws {
         var seen: Set<ObjectID> = []
         let wants = wants.filter { seen.insert($0).inserted }
-        try await session.asking(.fetch) { () throws(ClientError) in
-            let summary = try await Fetch(
-                into: repository, from: session.pack, options: options
-            ).run(wants: wants, shown: shown)
-            defer { summary.release() }
-            do throws(StoreError) { try keep(wants) } catch { throw ClientError(error) }
+        do {
+            try await session.asking(.fetch) { () throws(ClientError) in
+                let summary = try await Fetch(
+                    into: repository, from: session.pack, options: options
+                ).run(wants: wants, shown: shown)
+                defer { summary.release() }
+                do throws(StoreError) { try keep(wants) } catch { throw ClientError(error) }
+            }
+            state.change { $0.badPacks = 0 }
+        } catch let error as StoreError where error.code == .corrupt {
+            let count = state.change { state in
+                state.badPacks += 1
+                return state.badPacks
+            }
+            // The first time it is rather the pack that is at fault than what is here.
+            throw count == 1 ? PassedBy(cause: error) as any Error : error
         }
     }
 

@@ -44,6 +44,12 @@ extension MirrorFolder {
         }
     }
 
+    /// Ends fetches that nobody has waited for in a long time.
+    func endUnwantedFetches() {
+        let open = places.withLock { $0.values.compactMap(\.mirror) }
+        for mirror in open { mirror.endUnwantedFetch() }
+    }
+
     static var mostOpen: Int { 256 }
 
     /// In milliseconds.

@@ -48,6 +48,7 @@ final class CacheCore: Sendable {
                 grants.sweep()
                 lfsGrants.sweep()
                 answers.flush()
+                mirrors.endUnwantedFetches()
                 for mirror in mirrors.keepWithinBudget() + mirrors.closeIdle() {
                     engine.forget(mirror.repository)
                 }
