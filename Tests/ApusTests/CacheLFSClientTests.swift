@@ -4,7 +4,7 @@ import Testing
 private let hasClient = (try? Git.attempt(["lfs", "version"]))?.succeeded == true
 
 /// Stock git-lfs through `apus cache`.
-@Suite(.timeLimit(.minutes(5)), .enabled(if: hasClient, "git-lfs is not installed"))
+@Suite(.timeLimit(.minutes(10)), .enabled(if: hasClient, "git-lfs is not installed"))
 struct CacheLFSClientTests {
     @Test(arguments: [false, true]) func objectsComeThroughTheCache(isSmudging: Bool) throws {
         let large = [UInt8](repeating: 0x61, count: 3 << 20)

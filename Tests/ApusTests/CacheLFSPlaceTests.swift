@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// Which objects of Git LFS `apus cache` fetches, and which clients fetch by themselves.
-@Suite(.timeLimit(.minutes(5))) struct CacheLFSPlaceTests {
+@Suite(.timeLimit(.minutes(10))) struct CacheLFSPlaceTests {
     /// What upstream names may not have the cache ask servers of its own network.
     @Test(arguments: [
         "http://127.0.0.1:PORT/objects/", "http://localhost:PORT/objects/", "http://[::1]:PORT/o/",

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Objects of Git LFS through `apus cache`.
-@Suite(.timeLimit(.minutes(5))) struct CacheLFSTests {
+@Suite(.timeLimit(.minutes(10))) struct CacheLFSTests {
     @Test func aBatchLeadsThroughTheCache() throws {
         let server = try LFSUpstream([.init("one"), .init("two"), .init("")])
         let answer = try server.batch("anna")

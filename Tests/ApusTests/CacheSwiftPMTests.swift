@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// `swift package` through `apus cache`: what a package depends on comes from there.
-@Suite(.timeLimit(.minutes(5)), .enabled(if: SwiftPackage.isThere)) struct CacheSwiftPMTests {
+@Suite(.timeLimit(.minutes(10)), .enabled(if: SwiftPackage.isThere)) struct CacheSwiftPMTests {
     @Test func dependenciesAreResolvedAndUpdated() throws {
         let packages = try PackageServer()
         let cache = try CachePair.sharedCache()

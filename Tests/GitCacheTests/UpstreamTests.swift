@@ -7,7 +7,7 @@ import Testing
 @testable import GitServer
 
 /// What upstream is asked, and with what.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(10)))
 struct UpstreamTests {
     /// Answers everything with one status.
     private final class Refusing: HTTPTransport {
