@@ -117,31 +117,12 @@ import Testing
 
 /// A connection that sends, and reads nothing.
 private final class Connection {
-    private let descriptor: Int32
+    private let connection: Descriptor
+    private var descriptor: Int32 { connection.number }
 
     init(port: UInt16) throws {
-        #if canImport(Glibc)
-            descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        #else
-            descriptor = socket(AF_INET, SOCK_STREAM, 0)
-        #endif
-        var room: Int32 = 4_096
-        setsockopt(
-            descriptor, SOL_SOCKET, SO_RCVBUF, &room, socklen_t(MemoryLayout<Int32>.size))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isConnected = withUnsafePointer(to: &address) { address in
-            address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, size) == 0
-            }
-        }
-        guard isConnected else { throw TestFailure("cannot connect to port \(port)") }
+        connection = try TestSupport.connection(to: port, receiveBuffer: 4_096)
     }
-
-    deinit { close(descriptor) }
 
     func send(_ bytes: [UInt8]) throws {
         let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }

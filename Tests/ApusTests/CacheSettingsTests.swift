@@ -256,32 +256,16 @@ import Testing
 
 /// A connection that is kept open between requests.
 private final class KeptConnection {
-    private let descriptor: Int32
+    private let connection: Descriptor
+    private var descriptor: Int32 { connection.number }
 
     init(port: UInt16) throws {
-        #if canImport(Glibc)
-            descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        #else
-            descriptor = socket(AF_INET, SOCK_STREAM, 0)
-        #endif
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isConnected = withUnsafePointer(to: &address) { address in
-            address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, size) == 0
-            }
-        }
-        guard isConnected else { throw TestFailure("cannot connect: errno \(errno)") }
+        connection = try TestSupport.connection(to: port)
         var patience = timeval(tv_sec: 30, tv_usec: 0)
         setsockopt(
             descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience,
             socklen_t(MemoryLayout<timeval>.size))
     }
-
-    deinit { close(descriptor) }
 
     /// Asks, reads the answer to its end, and gives its status.
     func status(of target: String) throws -> Int {

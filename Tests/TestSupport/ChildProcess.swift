@@ -132,8 +132,8 @@ public func run(
 }
 
 /// A file descriptor that is closed with its last reference, and by whatever is started.
-final class Descriptor: Sendable {
-    let number: Int32
+public final class Descriptor: Sendable {
+    public let number: Int32
 
     init(_ number: Int32) throws {
         guard number >= 0 else { throw TestFailure("no file descriptor: errno \(errno)") }

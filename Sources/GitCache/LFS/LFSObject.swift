@@ -4,14 +4,6 @@ import GitServer
 import GitStore
 import Synchronization
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// One request for an LFS object by who has a batch's token: answered with what is kept, with what is being
 /// fetched for somebody else, or from upstream.
 ///
@@ -23,8 +15,6 @@ final class LFSObject: Sendable {
     private let address: RepositoryAddress
     private let oid: ObjectID
     private let token: ByteString
-
-    private static let portion = 256 << 10
 
     init(
         _ core: CacheCore, _ exchange: HTTPExchange, _ address: RepositoryAddress, _ oid: ObjectID,
@@ -99,20 +89,17 @@ final class LFSObject: Sendable {
     }
 
     private func send(_ answer: WholeAnswer) throws(CacheError) {
-        let copy = fcntl(answer.descriptor, F_DUPFD_CLOEXEC, 0)
-        guard copy >= 0 else { throw CacheError(.store, "no file descriptor is left") }
-        // Until it is sent it takes room on the disk.
-        exchange.hold(answer)
+        let file = try exchange.descriptor(of: answer)
         exchange.respond(
             GitServer.HTTPResponse(
-                file: copy, size: answer.size, tag: "\"\(oid)\"", for: exchange.head,
+                file: file, size: answer.size, tag: "\"\(oid)\"", for: exchange.head,
                 headers: Self.head))
     }
 
     /// Sends what somebody else fetches. False where that has come to nothing before its first byte.
     private func follow(_ reader: AnswerReader, _ grant: LFSGrant) throws -> Bool {
         do throws(CacheError) {
-            try Self.send(reader, exchange, grant.download.size)
+            try exchange.send(reader, stream(grant.download.size))
             return true
         } catch {
             if error.code == .again { return false }
@@ -121,22 +108,8 @@ final class LFSObject: Sendable {
         }
     }
 
-    /// Sends what comes until there is no more.
-    private static func send(
-        _ reader: AnswerReader, _ exchange: HTTPExchange, _ size: UInt64
-    ) throws(CacheError) {
-        exchange.onCancel { reader.cancel() }
-        defer { exchange.onCancel(nil) }
-        let response = GitServer.HTTPResponse(200, headers: head, body: .stream(count: size))
-        while true {
-            let piece = try reader.next(upTo: portion)
-            // An object of no bytes is one.
-            exchange.respond(response)
-            if piece.isEmpty { return }
-            do throws(ExchangeEnded) { try exchange.write(piece) } catch {
-                throw CacheError(.cancelled, "the client is gone")
-            }
-        }
+    private func stream(_ size: UInt64) -> GitServer.HTTPResponse {
+        GitServer.HTTPResponse(200, headers: Self.head, body: .stream(count: size))
     }
 
     // MARK: From upstream
@@ -146,14 +119,7 @@ final class LFSObject: Sendable {
     private func fetch(
         _ writer: AnswerWriter, _ grant: LFSGrant, isMade: () -> Void
     ) throws {
-        let reader = writer.reader()
-        let (exchange, size) = (exchange, grant.download.size)
-        let sender = try SystemThread {
-            do throws(CacheError) { try Self.send(reader, exchange, size) } catch {
-                // Where nothing was sent, another answer may be.
-                if error.code != .again { exchange.fail() }
-            }
-        }
+        let sender = try exchange.sender(of: writer.reader(), stream(grant.download.size))
         do {
             try LFSFetch(grant, core.forwarder.transport).run(writer, core.metrics)
             writer.finish()

@@ -3,14 +3,6 @@ import GitServer
 import GitStore
 import Synchronization
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// One fetch, answered with what was made for somebody who asked the same, or kept for those who will.
 final class KeptFetch: PackKeeper {
     private let cache: CacheCore
@@ -26,8 +18,6 @@ final class KeptFetch: PackKeeper {
         let output: AnswerOutput
         let sender: SystemThread
     }
-
-    private static let portion = 256 << 10
 
     init(_ cache: CacheCore, _ mirror: Mirror, _ exchange: HTTPExchange) {
         self.cache = cache
@@ -47,7 +37,7 @@ final class KeptFetch: PackKeeper {
             case .growing(let reader):
                 exchange.note("cache", "shared")
                 do throws(CacheError) {
-                    try Self.send(reader, exchange)
+                    try exchange.send(reader, Self.stream)
                     return nil
                 } catch {
                     // Nobody makes it any more, and nothing of it was sent.
@@ -91,44 +81,23 @@ final class KeptFetch: PackKeeper {
         [("Content-Type", UploadPackEngine.resultType)] + HTTPResponse.noCache
     }
 
+    private static var stream: HTTPResponse { HTTPResponse(200, headers: head, body: .stream()) }
+
     private func send(_ answer: WholeAnswer) throws(CacheError) {
-        let copy = fcntl(answer.descriptor, F_DUPFD_CLOEXEC, 0)
-        guard copy >= 0 else { throw CacheError(.store, "no file descriptor is left") }
-        // Until it is sent it takes room on the disk.
-        exchange.hold(answer)
+        let file = try exchange.descriptor(of: answer)
         exchange.respond(
             HTTPResponse(
                 200, headers: Self.head,
-                body: .file(descriptor: copy, offset: 0, count: answer.size)))
+                body: .file(descriptor: file, offset: 0, count: answer.size)))
     }
 
     private func begin(_ writer: AnswerWriter, _ key: AnswerKey) throws -> AnswerOutput {
-        let reader = writer.reader()
         let output = AnswerOutput(writer)
-        let exchange = exchange
-        let sender = try SystemThread {
-            do throws(CacheError) { try Self.send(reader, exchange) } catch {
-                // Where nothing was sent, another answer may be.
-                if error.code != .again { exchange.fail() }
-            }
+        let sender = try exchange.sender(of: writer.reader(), Self.stream) {
             output.lookWhetherWanted()
         }
         made.withLock { $0 = Made(key: key, output: output, sender: sender) }
         return output
-    }
-
-    /// Sends what comes until there is no more.
-    private static func send(_ reader: AnswerReader, _ exchange: HTTPExchange) throws(CacheError) {
-        exchange.onCancel { reader.cancel() }
-        defer { exchange.onCancel(nil) }
-        while true {
-            let piece = try reader.next(upTo: portion)
-            if piece.isEmpty { return }
-            exchange.respond(HTTPResponse(200, headers: head, body: .stream()))
-            do throws(ExchangeEnded) { try exchange.write(piece) } catch {
-                throw CacheError(.cancelled, "the client is gone")
-            }
-        }
     }
 }
 
