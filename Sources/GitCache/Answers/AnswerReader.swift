@@ -10,8 +10,8 @@ package final class AnswerReader: Sendable {
     private let growing: GrowingAnswer
     private let place = ReaderPlace()
 
-    /// So often who waits looks up, in milliseconds, should nobody wake it.
-    private static let patience = 1_000
+    /// So often who waits looks up, in milliseconds: the writer does not tell of each few bytes.
+    private static let patience = 50
 
     init(_ growing: GrowingAnswer) {
         self.growing = growing
@@ -53,22 +53,23 @@ package final class AnswerReader: Sendable {
 
     /// As ``read(into:)``, up to `count` bytes; none at the end.
     package func next(upTo count: Int) throws(CacheError) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: max(1, count))
-        var room = bytes.mutableSpan
-        let read = try room.withUnsafeMutableBytes { buffer throws(CacheError) -> Int in
-            try self.read(into: buffer)
+        var failure: CacheError?
+        let bytes = [UInt8](unsafeUninitializedCapacity: max(1, count)) { buffer, filled in
+            do throws(CacheError) {
+                filled = try read(into: UnsafeMutableRawBufferPointer(buffer))
+            } catch { failure = error }
         }
-        bytes.removeLast(bytes.count - read)
+        if let failure { throw failure }
         return bytes
     }
 
     /// The same answer as a whole one, once it is that: the rest can go by sendfile from ``position`` on.
     /// nil before, and where it is not kept on disk.
     package var whole: WholeAnswer? {
-        let isWhole = growing.look { state in
+        let isWhole = growing.state.look { state in
             if case .finished? = state.end { state.isKept } else { false }
         }
-        guard isWhole == true, let content = growing.content.load() else { return nil }
+        guard isWhole, let content = growing.content.load() else { return nil }
         return WholeAnswer(
             content, growing.use, size: growing.length.load(ordering: .acquiring))
     }

@@ -221,8 +221,11 @@ package final class HTTPExchange: @unchecked Sendable {
 
     /// Fills `buffer` with what there is to send.
     func produce(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
-        state.change { state in
+        state.change { state, wakes in
+            let before = state.output.count
             let count = state.output.take(into: buffer)
+            // Who waits for room is woken once there is some, and not by each piece that goes.
+            wakes = before >= Self.room / 2 && state.output.count < Self.room / 2
             state.outputTotal += UInt64(count)
             state.pace.moved += count
             if count > 0 { return count }

@@ -36,6 +36,22 @@ package final class Monitor<State>: @unchecked Sendable {
         return body(&state)
     }
 
+    /// The same, where those who wait need to know only if `body` says so.
+    package func change<Result>(_ body: (inout State, _ wakes: inout Bool) -> Result) -> Result {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        var wakes = false
+        defer { if wakes { pthread_cond_broadcast(changed) } }
+        return body(&state, &wakes)
+    }
+
+    /// Looks at the value, which is no change: nobody is woken.
+    package func look<Result>(_ body: (State) -> Result) -> Result {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return body(state)
+    }
+
     /// Waits until `body`, called now and after each change, says something other than nil. What
     /// `body` does to the value then is a change, too.
     package func wait<Result>(until body: (inout State) -> Result?) -> Result {
