@@ -46,6 +46,28 @@ import Testing
         #expect(try reader.next(upTo: 10).isEmpty)
     }
 
+    /// Who follows does not wait for what is checked afterwards.
+    @Test(arguments: [true, false])
+    func theEndIsReadWhileItIsOpenWhetherTheAnswerIsKept(isGood: Bool) throws {
+        let scratch = try Scratch()
+        let store = try scratch.open()
+        let bytes = content(1, 5_000)
+        let writer = try store.writer(key(1))
+        let early = try store.reader(key(1))
+        writer.append(bytes)
+        writer.end()
+        #expect(try early.rest() == bytes)
+        let late = try store.reader(key(1))
+        #expect(try late.rest() == bytes)
+        #expect(!writer.abandonIfUnwanted())
+        writer.append(bytes)
+        if isGood { writer.finish() } else { writer.abandon(CacheError(.abandoned, "it is bad")) }
+        #expect(writer.isKept == isGood)
+        #expect(try store.has(1) == isGood)
+        #expect(try scratch.files().count == (isGood ? 1 : 0))
+        if isGood { #expect(try store.whole(key(1)).bytes() == bytes) }
+    }
+
     @Test func theWriterWaitsForNoReader() throws {
         let scratch = try Scratch()
         let store = try scratch.open { $0.tailSize = 1 }

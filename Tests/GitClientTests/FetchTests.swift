@@ -179,6 +179,35 @@ import Testing
         #expect(try FetchScene.objects(other) == FetchScene.objects(copy))
     }
 
+    /// Larger than what may wait in memory, and the sink is done before the pack is verified.
+    @Test func whatTheSinkHasSeenWaitsInAFile() async throws {
+        let scene = try FetchScene()
+        try scene.commit(1)
+        _ = try run(
+            "sh",
+            [
+                "-c",
+                #"cd "$0" && head -c 9000000 /dev/urandom >noise && git add noise && git commit -qm noise"#,
+                scene.upstream,
+            ]
+        ).required()
+        let copy = try scene.emptyRepository("copy")
+        let seen = Seen()
+        let end = Monitor<Int?>(nil)
+        var options = FetchOptions()
+        options.sink = { seen.add($0) }
+        options.sinkGoesFirst = true
+        options.sinkHasAll = { end.change { $0 = seen.pack.count } }
+        let summary = try await scene.fetch(into: copy, options)
+        #expect(summary.byteCount > 9_000_000)
+        #expect(end.look { $0 } == summary.byteCount)
+        #expect(try FetchScene.faults(copy) == "")
+        #expect(
+            try Git.line(["rev-parse", "origin/main"], in: copy) == scene.git("rev-parse", "main"))
+        #expect(
+            try FetchScene.files(copy).allSatisfy { !$0.contains("tmp_") && !$0.contains("spool") })
+    }
+
     @Test(arguments: [0, 100]) func keepsAPackOrPartsIt(limit: Int) async throws {
         let scene = try FetchScene()
         let copy = try scene.clone("copy")

@@ -14,6 +14,8 @@ package final class AnswerWriter: Sendable {
     private struct Progress {
         var hasher = PlainHasher(.sha1)
         var isKept = true
+        /// No more bytes come.
+        var isWhole = false
         var hasEnded = false
         /// Bytes until it is looked again how much room the file system has.
         var untilSpaceCheck = 0
@@ -53,7 +55,7 @@ package final class AnswerWriter: Sendable {
     /// Adds bytes to the answer; those who follow can read them from now on.
     package func append(_ bytes: UnsafeRawBufferPointer) {
         let isDone = progress.withLock { progress in
-            if progress.hasEnded || bytes.isEmpty { return true }
+            if progress.isWhole || progress.hasEnded || bytes.isEmpty { return true }
             guard progress.isKept else { return false }
             guard write(bytes, &progress) else {
                 stopKeeping(&progress)
@@ -68,6 +70,16 @@ package final class AnswerWriter: Sendable {
 
     package func append(_ bytes: [UInt8]) { bytes.withUnsafeBytes { append($0) } }
 
+    /// Says that the answer is whole: those who follow, and who come to it, have it to its end. Whether it is
+    /// kept is still open.
+    package func end() {
+        progress.withLock { progress in
+            if progress.isWhole || progress.hasEnded { return }
+            progress.isWhole = true
+            growing.end(.finished)
+        }
+    }
+
     /// Ends the answer: it is whole. After that ``isKept`` says whether it was kept.
     package func finish() {
         progress.withLock { progress in
@@ -81,7 +93,7 @@ package final class AnswerWriter: Sendable {
     }
 
     /// Gives the answer up. Those who have read nothing of it are told to ask anew; the others get this
-    /// error.
+    /// error. After ``end()`` they have it, and it is only not kept.
     package func abandon(_ error: CacheError) {
         progress.withLock { progress in
             if progress.hasEnded { return }

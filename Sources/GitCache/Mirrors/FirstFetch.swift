@@ -19,7 +19,14 @@ final class FirstFetch: Sendable {
         var phase = Phase.begun
         /// Whether anything has come.
         var hasCome = false
+        /// Whether the pack has come to its end.
+        var isWhole = false
         var hasEnded = false
+
+        var isClosed: Bool { if case .closed = phase { true } else { false } }
+        var receiver: PackReceiver? {
+            if case .shown(let receiver) = phase { receiver } else { nil }
+        }
     }
 
     private let mirror: Mirror
@@ -42,23 +49,12 @@ final class FirstFetch: Sendable {
         case .pack, .progress: break
         default: return
         }
-        let isOver = state.change { state in
-            state.hasCome = true
-            if case .closed = state.phase { return true }
-            return false
-        }
-        if !isOver { await thread.run { [self] in pass(event) } }
+        if !state.look({ $0.hasCome }) { state.change { $0.hasCome = true } }
+        if !state.look({ $0.isClosed }) { await thread.run { [self] in pass(event) } }
     }
 
     private func pass(_ event: FetchEvent) {
-        let receiver: PackReceiver? = state.wait { state in
-            switch state.phase {
-            case .begun: nil
-            case .shown(let receiver): .some(receiver)
-            case .closed: .some(nil)
-            }
-        }
-        guard let receiver else { return }
+        guard let receiver = receiver() else { return }
         do throws(StoreError) {
             switch event {
             case .pack(let bytes): try receiver.take(bytes)
@@ -67,6 +63,17 @@ final class FirstFetch: Sendable {
             }
         } catch { state.change { $0.phase = .closed } }
     }
+
+    /// Who looks, waiting for him; nil where nobody does any more.
+    private func receiver() -> PackReceiver? {
+        if let receiver = state.look({ $0.receiver }) { return receiver }
+        return state.wait { state in
+            if case .begun = state.phase { nil } else { .some(state.receiver) }
+        }
+    }
+
+    /// The whole pack was shown. What it holds is still to be seen.
+    func showedAll() { state.change { $0.isWhole = true } }
 
     /// Nothing more comes.
     func end() {
@@ -88,21 +95,24 @@ final class FirstFetch: Sendable {
         return false
     }
 
-    /// Passes all on as it comes. Returns when the objects are in the mirror.
+    /// Passes all on as it comes. Returns when the pack has come to its end.
     ///
     /// - Throws: `Refusal` where upstream breaks off; `StoreError`.
     func send(to receiver: PackReceiver) throws {
         state.change { state in
             if case .begun = state.phase { state.phase = .shown(receiver) }
         }
-        do { try mirror.wait(turn) { isClosed } } catch let failure as UpstreamFailure {
-            throw Refusal(failure.message)
-        }
+        let isOver = { (state: State) in state.isWhole || state.hasEnded || state.isClosed }
+        while !state.wait(milliseconds: Self.interval, until: isOver) { mirror.isWaitedFor() }
+        if state.change({ $0.isClosed }) { throw CacheError(.cancelled, "the client is gone") }
+        if state.change({ $0.isWhole }) { return }
+        do { try check() } catch let failure as UpstreamFailure { throw Refusal(failure.message) }
     }
 
-    private var isClosed: Bool {
-        state.change { state in if case .closed = state.phase { true } else { false } }
-    }
+    /// Returns when the objects are in the mirror.
+    ///
+    /// - Throws: what the fetch ended with.
+    func check() throws { try mirror.wait(turn) { false } }
 
     func close() { state.change { $0.phase = .closed } }
 }

@@ -109,6 +109,8 @@ final class Mirror: Sendable {
         // It is a whole answer, whatever may be here.
         options.thinPack = false
         options.sink = { event in await first.show(event) }
+        options.sinkGoesFirst = true
+        options.sinkHasAll = { first.showedAll() }
         let fixed = options
         begin(turn) { [self] in
             defer { first.end() }
@@ -173,10 +175,13 @@ final class Mirror: Sendable {
             milliseconds: Self.interval, until: { $0.fetches > turn.number })
         {
             if isGone() { throw CacheError(.cancelled, "the client is gone") }
-            state.change { $0.lastWait = .now }
+            isWaitedFor()
         }
         if let error = turn.failure.change({ $0 }) { throw error }
     }
+
+    /// Somebody waits for what is being fetched.
+    func isWaitedFor() { state.change { $0.lastWait = .now } }
 
     // MARK: Fetching
 

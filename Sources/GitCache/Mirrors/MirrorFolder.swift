@@ -39,7 +39,7 @@ final class MirrorFolder: Sendable {
     private let limit: Atomic<UInt64>
     /// By name.
     let places: Mutex<[ByteString: Place]>
-    private let note: @Sendable (String) -> Void
+    let note: @Sendable (String) -> Void
     private let upkeep: MirrorUpkeep
 
     /// - Parameter note: is told of what fails while nobody waits for it.

@@ -174,6 +174,12 @@ extension CacheRefs: PackSource {
                 {
                     return OpenPack { receiver in
                         try first.send(to: receiver)
+                    } check: { [cache, mirror] in
+                        do { try first.check() } catch {
+                            cache.mirrors.note(
+                                "what came for \(mirror.name) is of no use: \(error)")
+                            throw CacheError(.abandoned, "what was fetched is of no use")
+                        }
                     } close: {
                         first.close()
                     }

@@ -16,7 +16,8 @@ final class KeptFetch: PackKeeper {
         let key: AnswerKey
         let begun = ContinuousClock.now
         let output: AnswerOutput
-        let sender: SystemThread
+        /// nil once it has sent all.
+        var sender: SystemThread?
     }
 
     init(_ cache: CacheCore, _ mirror: Mirror, _ exchange: HTTPExchange) {
@@ -63,11 +64,22 @@ final class KeptFetch: PackKeeper {
             ).uncached, reason: "the mirror was removed")
     }
 
+    func end() {
+        let ended = made.withLock { made in
+            defer { made?.sender = nil }
+            return made
+        }
+        guard let ended else { return }
+        ended.output.end()
+        ended.sender?.join()
+        exchange.end()
+    }
+
     func finish(_ failure: (any Error)?) {
         guard let made = made.withLock({ $0.take() }) else { return }
         made.output.finish(failure)
         if failure == nil { cache.metrics.made(made.key, in: ContinuousClock.now - made.begun) }
-        made.sender.join()
+        made.sender?.join()
     }
 
     private func key(_ description: [UInt8]) -> AnswerKey? {
@@ -144,6 +156,9 @@ final class AnswerOutput: ServiceOutput {
         }
         cancel?()
     }
+
+    /// The answer is whole; whether it is kept is still open.
+    func end() { state.withLock { $0.writer }?.end() }
 
     /// The answer is whole, or is not to be.
     func finish(_ failure: (any Error)?) {

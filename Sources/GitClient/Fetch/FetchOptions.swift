@@ -22,6 +22,13 @@ public struct FetchOptions: Sendable {
     /// transfer.unpackLimit, else 100.
     public var unpackLimit: Int?
     public var sink: Sink?
+    /// Whether the pack is verified and stored behind the ``sink``: the server's answer is taken as fast as
+    /// the sink does that, what is not verified yet waits in a temporary file of the repository, and
+    /// that work gives way to what else the processors are needed for.
+    public var sinkGoesFirst = false
+    /// Called when the ``sink`` has seen the whole pack, as far as the protocol can tell, while it is still
+    /// being verified and stored. Where the fetch fails before that, it is not.
+    public var sinkHasAll: (@Sendable () async -> Void)?
 
     public init() {}
 }

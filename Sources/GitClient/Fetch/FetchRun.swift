@@ -28,7 +28,8 @@ struct FetchRun: Sendable {
         let shallow = try storing { () throws(StoreError) in try repository.shallowCommits() }
         let negotiator = try await FetchNegotiator(repository, shown, shallow: shallow)
         let intake = try PackIntake(
-            repository, wants: missing, shallow: shallow, unpackLimit: options.unpackLimit
+            repository, wants: missing, shallow: shallow, unpackLimit: options.unpackLimit,
+            isBehind: options.sinkGoesFirst
         ) { [progress] in progress.post(.warning($0)) }
         let ticker = PackTicker(intake.progress, progress)
         let ticking = Task { await ticker.run() }
@@ -98,6 +99,7 @@ struct FetchRun: Sendable {
                 try await take(event, intake)
                 if Task.isCancelled { throw .cancelled }
             }
+            if !intake.receiver.hasStopped { await options.sinkHasAll?() }
             return nil
         } catch {
             let isFirst = !intake.receiver.hasStopped

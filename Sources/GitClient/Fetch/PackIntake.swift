@@ -12,16 +12,20 @@ final class PackIntake: Sendable {
     private let wants: [ObjectID]
     private let shallow: Set<ObjectID>
     private let settings: ReceiveSettings
+    private let isBehind: Bool
     private let warn: @Sendable (String) -> Void
 
-    /// - Parameter warn: is told of faults in objects.
+    /// - Parameters:
+    ///   - isBehind: whether what else is done with the pack goes first.
+    ///   - warn: is told of faults in objects.
     init(
         _ repository: Repository, wants: [ObjectID], shallow: Set<ObjectID>, unpackLimit: Int?,
-        warn: @escaping @Sendable (String) -> Void
+        isBehind: Bool, warn: @escaping @Sendable (String) -> Void
     ) throws(ClientError) {
         self.repository = repository
         self.wants = wants
         self.shallow = shallow
+        self.isBehind = isBehind
         self.warn = warn
         var settings = try storing { () throws(StoreError) in
             try ReceiveSettings(fetching: repository.config)
@@ -54,11 +58,25 @@ final class PackIntake: Sendable {
     private func take() throws(StoreError) -> Int {
         // Whatever is not given to the repository goes.
         defer { quarantine.discard() }
-        let pack = try quarantine.receivePack(
-            settings, progress: progress, notice: warn, from: receiver.source())
+        let pack = try receive()
         try check(pack)
         if pack.receivedCount > 0 { try quarantine.migrate() }
         return pack.receivedCount
+    }
+
+    private func receive() throws(StoreError) -> IndexedPack {
+        guard isBehind else { return try receive(receiver.source()) }
+        let spool = try PackSpool(receiver, in: quarantine.directory)
+        SystemThread.giveWay()
+        do throws(StoreError) {
+            return try receive(spool.source())
+        } catch { throw spool.failure ?? error }
+    }
+
+    private func receive(
+        _ source: @escaping () -> ArraySlice<UInt8>?
+    ) throws(StoreError) -> IndexedPack {
+        try quarantine.receivePack(settings, progress: progress, notice: warn, from: source)
     }
 
     private func check(_ pack: IndexedPack) throws(StoreError) {

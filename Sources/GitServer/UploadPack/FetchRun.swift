@@ -14,6 +14,7 @@ struct FetchRun {
     private var namedWants: [(name: RefName, oid: ObjectID)] = []
     private var filter = ObjectFilter()
     private var boundary: ShallowBoundary?
+    private var opened: OpenPack?
     /// What the refs that are shown lead to.
     private let reachable: ReachableObjects
     private let negotiation: Negotiation
@@ -41,12 +42,19 @@ struct FetchRun {
 
     mutating func run() throws {
         service.output.onCancel { [cancellation] in cancellation.set() }
-        defer { output.onCancel(nil) }
+        defer {
+            output.onCancel(nil)
+            opened?.close()
+        }
         do { try answer() } catch {
             guard let text = Refusal.text(error) else { throw error }
             writer.error(ByteString(text))
             try output.send(writer.takeBytes())
             throw error
+        }
+        if let check = opened?.check {
+            service.keeper?.end()
+            try check()
         }
     }
 
@@ -233,8 +241,7 @@ struct FetchRun {
             other.onCancel { [cancellation] in cancellation.set() }
             output = other
         }
-        let opened = try service.packs?.open(pack, isUnwanted: { [output] in output.isCancelled })
-        defer { opened?.close() }
+        opened = try service.packs?.open(pack, isUnwanted: { [output] in output.isCancelled })
         // Of packs elsewhere is told before, when it is known which of these blobs would be in the pack.
         if elsewhere.isEmpty { writer.beginPack() }
         try output.send(writer.takeBytes())
@@ -243,7 +250,7 @@ struct FetchRun {
         let sender = PackSender(
             writer, output, assembler.progress, isQuiet: request.noProgress)
         defer { writer = sender.writer }
-        try service.ticker.run(sender) {
+        try service.ticker.run(sender) { [opened] in
             if let notice = refs.notice { sender.warn(notice) }
             if let send = opened?.send {
                 try send(PackReceiver(sender))

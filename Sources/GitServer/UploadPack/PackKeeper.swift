@@ -10,6 +10,8 @@ package protocol PackKeeper: Sendable {
     /// - Returns: where the answer goes; nil where the client has its answer already: one that was made for
     ///   another.
     func output(forAnswer description: [UInt8]) throws -> (any ServiceOutput)?
+    /// The answer is whole and goes to its end, while it is still to be seen whether it may be kept.
+    func end()
     /// Called when nothing more comes, whether there was a pack or not. Returns when the client has all.
     func finish(_ failure: (any Error)?)
 }

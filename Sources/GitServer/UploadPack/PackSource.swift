@@ -14,11 +14,18 @@ package protocol PackSource: Sendable {
 package struct OpenPack {
     /// Hands over the pack as it comes; nil where it is made of the repository.
     let send: ((PackReceiver) throws -> Void)?
+    /// Called once the whole answer was sent: what it throws, the client is not told, but the answer is not
+    /// kept.
+    let check: (() throws -> Void)?
     /// Called once, when it was sent or is not to be.
     let close: () -> Void
 
-    package init(_ send: ((PackReceiver) throws -> Void)? = nil, close: @escaping () -> Void = {}) {
+    package init(
+        _ send: ((PackReceiver) throws -> Void)? = nil, check: (() throws -> Void)? = nil,
+        close: @escaping () -> Void = {}
+    ) {
         self.send = send
+        self.check = check
         self.close = close
     }
 }

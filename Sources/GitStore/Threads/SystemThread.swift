@@ -45,6 +45,22 @@ package struct SystemThread {
         handle = started
     }
 
+    /// Has the thread that calls this, and those that it starts from now on, give way to others. There is no way
+    /// back.
+    package static func giveWay() {
+        #if canImport(Darwin)
+            pthread_set_qos_class_self_np(QOS_CLASS_UTILITY, 0)
+        #else
+            // On Linux this is of the thread, and not of the process. Where all processors are busy, it gets a
+            // tenth of what others get.
+            #if canImport(Glibc)
+                _ = setpriority(.init(PRIO_PROCESS.rawValue), 0, 10)
+            #else
+                _ = setpriority(PRIO_PROCESS, 0, 10)
+            #endif
+        #endif
+    }
+
     /// Waits until it has returned.
     package func join() { pthread_join(handle, nil) }
 
