@@ -65,7 +65,7 @@ header() { # WHAT OTHER
 }
 
 load() { # ROUNDS OTHER ROW...: the cache beside LABEL=URL=PID
-    python3 "$here/serve-load.py" "$1" "$name" "$root/$name.git" "${@:3}" -- \
+    python3 "$here/serve-load.py" --apus "$apus" "$1" "$name" "$root/$name.git" "${@:3}" -- \
         "cache=$cached/$name.git=$cached_pid" "$2"
 }
 
@@ -142,7 +142,7 @@ for repository in "${repositories[@]}"; do
     start_cache "$name"
     git clone -q --bare "$cached/$name.git" first && rm -rf first
     if [[ " $parts " == *' warm '* ]]; then
-        read -r -a rows <<<"${APUS_BENCH_ROWS:-full:1 full:32 depth:32 fetch:32 clone:1 clone:8}"
+        read -r -a rows <<<"${APUS_BENCH_ROWS:-full:1 full:32 depth:32 fetch:32 clone:1 clone:8 apus-clone:1 apus-clone:8}"
         # shellcheck disable=SC2046 # one word each
         load 1 "git=$url=$SERVER_PID" $(rows_of "${rows[@]}") >/dev/null
         header 'beside upstream itself' git

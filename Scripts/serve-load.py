@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures two Git servers side by side, each request answered by both in turn.
 
-    serve-load.py ROUNDS NAME DIRECTORY ROW... -- LABEL=URL=PID LABEL=URL=PID
+    serve-load.py [--apus PROGRAM] ROUNDS NAME DIRECTORY ROW... -- LABEL=URL=PID LABEL=URL=PID
     serve-load.py --request KIND DIRECTORY      prints the request of such a row
 
 For the repository DIRECTORY, served at both URLs by the processes PID and all that they start, each ROW is
@@ -15,6 +15,7 @@ sent ROUNDS times to each server and the answers are drained by curl:
     first        everything, but only up to the first byte of the pack, when the client hangs up
     ls-refs      requests a second that wrk gets answered, with keep-alive
     clone:N      git clone --bare, N at once
+    apus-clone:N the same with `PROGRAM clone --bare` (apus)
 
 A server with the label `file` is a web server: it is asked for the file at its URL, whatever the row.
 
@@ -170,12 +171,12 @@ def first_byte(url, body):
             answer += piece
 
 
-def clone(url, folder):
-    subprocess.run(["git", "clone", "-q", "--bare", url, folder], check=True)
+def clone(client, url, folder):
+    subprocess.run([client, "clone", "-q", "--bare", url, folder], check=True)
     shutil.rmtree(folder)
 
 
-def once(row, label, url, bodies, scratch):
+def once(row, label, url, clients, bodies, scratch):
     """Does one row."""
     kind, _, count = row.partition(":")
     count = int(count or 1)
@@ -185,9 +186,10 @@ def once(row, label, url, bodies, scratch):
         drain(f"{url}/info/refs?service=git-upload-pack", None, count)
     elif kind == "first":
         first_byte(url, bodies["full"])
-    elif kind == "clone":
+    elif kind in clients:
         with concurrent.futures.ThreadPoolExecutor(count) as pool:
-            for job in [pool.submit(clone, url, f"{scratch}/clone{i}") for i in range(count)]:
+            for job in [pool.submit(clone, clients[kind], url, f"{scratch}/clone{i}")
+                        for i in range(count)]:
                 job.result()
     else:
         drain(f"{url}/git-upload-pack", bodies[kind], count)
@@ -225,6 +227,10 @@ def main():
     if sys.argv[1] == "--request":
         sys.stdout.buffer.write(requests_of(sys.argv[3])[sys.argv[2]])
         return
+    clients = {"clone": "git", "apus-clone": "apus"}
+    if sys.argv[1] == "--apus":
+        clients["apus-clone"] = sys.argv[2]
+        del sys.argv[1:3]
     split = sys.argv.index("--")
     rounds, name, directory, *rows = sys.argv[1:split]
     servers = [(label, url, Account(int(pid))) for label, url, pid in
@@ -237,14 +243,14 @@ def main():
             with open(bodies[kind], "wb") as file:
                 file.write(content)
         for row in rows:
-            measure(row, int(rounds), name, servers, bodies, scratch)
+            measure(row, int(rounds), name, servers, clients, bodies, scratch)
     finally:
         for _, _, account in servers:
             account.close()
         shutil.rmtree(scratch)
 
 
-def measure(row, rounds, name, servers, bodies, scratch):
+def measure(row, rounds, name, servers, clients, bodies, scratch):
     figures = {label: [] for label, _, _ in servers}
     for _ in range(rounds):
         for label, url, account in servers:
@@ -253,7 +259,7 @@ def measure(row, rounds, name, servers, bodies, scratch):
             peak.start()
             rate = requests_a_second(url, scratch) if row == "ls-refs" else 0
             if row != "ls-refs":
-                once(row, label, url, bodies, scratch)
+                once(row, label, url, clients, bodies, scratch)
             wall = time.monotonic() - start
             peak.ended.set()
             peak.join()
