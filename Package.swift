@@ -73,7 +73,9 @@ let package = Package(
             swiftSettings: common),
 
         // Real git, the built apus and a web server, for the tests.
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),
+        .target(
+            name: "TestSupport", dependencies: ["CSpawn"], path: "Tests/TestSupport",
+            swiftSettings: common),
         .executableTarget(
             name: "CloneExample", dependencies: ["GitClient", "GitCore"],
             path: "Examples/CloneExample", swiftSettings: common),

@@ -133,7 +133,7 @@ import Testing
         let slow = try ChildProcess(
             "curl",
             [
-                "-sS", "--limit-rate", "1M", "-o", "/dev/null", "-w", "%{size_download}",
+                "-sS", "--limit-rate", "4M", "-o", "/dev/null", "-w", "%{size_download}",
                 "-H", "Content-Type: application/x-git-upload-pack-request",
                 "-H", "Git-Protocol: version=2", "--data-binary", "@\(store.folder("body"))",
                 "\(url)/git-upload-pack",

@@ -63,10 +63,12 @@ import Testing
         let url = try Fixture.named("heavy").url("slow")
         let clone = try ChildProcess(Apus.path, ["clone", url, "copy"], directory: scratch.path)
         // From when the pack comes until it is here, nothing else is written below the folder.
-        let packs = scratch("copy/.git/objects/pack")
-        for _ in 0 ..< 2000 where try !exists(packs) || TreeListing(of: packs).entries.isEmpty {
-            usleep(10_000)
+        let search = ["copy/.git/objects", "-name", "tmp_pack_*"]
+        func hasBegun() throws -> Bool {
+            try !run("/usr/bin/find", search, directory: scratch.path).stdout.isEmpty
         }
+        for _ in 0 ..< 1000 where try !hasBegun() { usleep(20_000) }
+        try #require(try hasBegun())
         #expect(rename(scratch("copy"), scratch("away")) == 0)
         #expect(symlink("victim", scratch("copy")) == 0)
         clone.send(SIGTERM)

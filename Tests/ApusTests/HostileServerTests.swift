@@ -11,15 +11,17 @@ import Testing
 
     private static let endless =
         [
-            ("endless-refs", "2000000 refs"), ("endless-listing", "2000000 refs"),
-            ("endless-shallow", "2000000 shallow commits"),
+            ("endless-listing", "2000000 refs"), ("endless-shallow", "2000000 shallow commits"),
             ("endless-capabilities", "4096 capabilities"), ("endless-zeros", "not a smart"),
             ("endless-text", "progress"), ("endless-empty-text", "progress"),
             ("endless-empty-data", "progress"), ("endless-acknowledgments", "side-band"),
             ("endless-after-pack", "garbage"), ("gzip-bomb", "unable to access"),
         ]
         + (ServePair.isThorough
-            ? [("endless-same-ref", "2000000 refs"), ("endless-bad-refs", "2000000 refs")] : [])
+            ? [
+                ("endless-refs", "2000000 refs"), ("endless-same-ref", "2000000 refs"),
+                ("endless-bad-refs", "2000000 refs"),
+            ] : [])
 
     @Test(arguments: endless)
     func endsAnAnswerWithoutEnd(attack: String, word: String) throws {

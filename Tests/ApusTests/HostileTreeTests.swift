@@ -40,9 +40,11 @@ import Testing
         let result = try Apus.run(
             ["clone", url, "below/copy"], in: scratch.path, environment: ["HOME": scratch.path])
         // What the hook would do, should it be there.
-        _ = try Git.attempt(
-            ["checkout", "-q", "HEAD~1"], in: scratch("below/copy"),
-            environment: ["HOME": scratch.path])
+        if exists(scratch("below/copy")) {
+            _ = try Git.attempt(
+                ["checkout", "-q", "HEAD~1"], in: scratch("below/copy"),
+                environment: ["HOME": scratch.path])
+        }
         return (scratch, result)
     }
 

@@ -9,30 +9,38 @@ import Testing
         ["--exit-code"],
     ]
 
-    @Test(
-        arguments: [
-            "tiny", "history", "empty", "unborn-other", "detached", "nested-tags", "many-refs",
-            "odd-names",
-        ], [0, 1, 2])
-    func printsWhatGitPrints(fixture: String, version: Int) throws {
-        let url = try Fixture.named(fixture).url()
-        for options in Self.options {
+    static let fixtures = [
+        "tiny", "history", "empty", "unborn-other", "detached", "nested-tags", "many-refs",
+        "odd-names",
+    ]
+
+    /// Each option with each fixture, in one version or the other.
+    @Test(arguments: Array(fixtures.enumerated()), [0, 1, 2])
+    func printsWhatGitPrints(fixture: (offset: Int, element: String), version: Int) throws {
+        let url = try Fixture.named(fixture.element).url()
+        for options in ServePair.sample(Self.options, turn: fixture.offset + version) {
             // `git ls-remote -h` with nothing after it is help; with a URL it is --heads.
             try compare(["ls-remote"] + options + [url], protocolVersion(version))
         }
     }
 
-    @Test(
-        arguments: [
-            ["main"], ["HEAD"], ["refs/heads/*"], ["v*"], ["topic/*"], ["one"], ["*/one"],
-            ["refs/tags/v1.0"], ["v1.0"], ["none"], ["main", "v2.0"], ["refs/pull/*"], ["pull"],
-            ["[mv]*"], ["ma?n"], ["*"], ["/main"], ["heads/main"], ["refs/heads/main"], ["ain"],
-            ["commits"], ["v[1-2].0"], ["*^{}"],
-        ], [0, 2])
-    func matchesPatternsAsGitDoes(patterns: [String], version: Int) throws {
+    static let patterns = [
+        ["main"], ["HEAD"], ["refs/heads/*"], ["v*"], ["topic/*"], ["one"], ["*/one"],
+        ["refs/tags/v1.0"], ["v1.0"], ["none"], ["main", "v2.0"], ["refs/pull/*"], ["pull"],
+        ["[mv]*"], ["ma?n"], ["*"], ["/main"], ["heads/main"], ["refs/heads/main"], ["ain"],
+        ["commits"], ["v[1-2].0"], ["*^{}"],
+    ]
+
+    /// Each pattern alone, and with some of the options.
+    @Test(arguments: Array(patterns.enumerated()), [0, 2])
+    func matchesPatternsAsGitDoes(
+        patterns: (offset: Int, element: [String]), version: Int
+    ) throws {
         let url = try Fixture.named("history").url()
-        for options in [[], ["--heads"], ["--tags"], ["--refs"], ["--symref"], ["--exit-code"]] {
-            try compare(["ls-remote"] + options + [url] + patterns, protocolVersion(version))
+        let options = [["--heads"], ["--tags"], ["--refs"], ["--symref"], ["--exit-code"]]
+        for options in [[]] + ServePair.sample(options, turn: patterns.offset + version) {
+            try compare(
+                ["ls-remote"] + options + [url] + patterns.element, protocolVersion(version))
         }
     }
 

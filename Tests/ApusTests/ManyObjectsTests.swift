@@ -11,9 +11,9 @@ import Testing
 @Suite(.timeLimit(.minutes(10))) struct ManyObjectsTests {
     private static let makeFiles = """
         set -e
-        for n in $(seq 600); do
-            head -c $((n * n % 9000)) /dev/urandom >u$n; seq $n >t$n
-        done
+        perl -e 'open R, "/dev/urandom"; for $n (1 .. 600) {
+            open F, ">u$n"; read R, $bytes, $n * $n % 9000; print F $bytes;
+            open F, ">t$n"; print F "$_\\n" for 1 .. $n }'
         : >empty; head -c 3000000 /dev/urandom >large; printf 'a\\r\\nb\\r\\n' >crlf
         """
 

@@ -1,3 +1,4 @@
+import Synchronization
 import TestSupport
 import Testing
 
@@ -18,7 +19,12 @@ import Testing
         ("SHA-256", "sha256", ["--delta-base-offset"]),
     ]
 
-    @Test(arguments: kinds.map(\.name), ["", "--threads=1", "--threads=2", "-v"])
+    /// Each kind with one or two of the options.
+    static let ways = kinds.map(\.name).enumerated().flatMap { number, kind in
+        ServePair.sample(["", "--threads=1", "--threads=2", "-v"], turn: number).map { (kind, $0) }
+    }
+
+    @Test(arguments: ways)
     func indexesAFileAsGitDoes(kind: String, option: String) throws {
         let pair = try CommandPair()
         let format = try prepare(pair, kind)
@@ -137,11 +143,18 @@ import Testing
         return kind.fixture == "sha256" ? ["--object-format=sha256"] : []
     }
 
+    /// Made once for all who want the same, by one thread, so that it is the same each time.
     private func packed(_ fixture: String, _ options: [String]) throws -> [UInt8] {
-        // One thread, so that the same pack is made each time.
-        try Git.run(
-            ["pack-objects", "--stdout", "--all", "-q", "--threads=1"] + options,
-            in: try Fixture.named(fixture).path
-        ).stdout
+        let path = try Fixture.named(fixture).path
+        return try Self.packs.withLock { packs in
+            if let pack = packs[[fixture] + options] { return pack }
+            let made = try Git.run(
+                ["pack-objects", "--stdout", "--all", "-q", "--threads=1"] + options, in: path
+            ).stdout
+            packs[[fixture] + options] = made
+            return made
+        }
     }
+
+    private static let packs = Mutex<[[String]: [UInt8]]>([:])
 }

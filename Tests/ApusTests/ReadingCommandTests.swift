@@ -33,9 +33,11 @@ import Testing
             ["cat-file", "--batch-all-objects", "--batch-check=%(objectname) %(objecttype)"],
             in: path)
         let lines = list.out.split(separator: "\n")
-        for line in lines.enumerated().filter({ $0.offset % (lines.count / 8 + 1) == 0 }) {
-            let parts = line.element.split(separator: " ").map(String.init)
-            for option in ["-p", "-t", "-s", "-e", parts[1]] {
+        let some = stride(from: 0, to: lines.count, by: lines.count / 8 + 1).map { lines[$0] }
+        for (number, line) in some.enumerated() {
+            let parts = line.split(separator: " ").map(String.init)
+            let options = ["-p", "-t", "-s", "-e", parts[1]]
+            for option in ServePair.sample(options, turn: number) {
                 try compare(["cat-file", option, parts[0]], path)
             }
         }
@@ -74,13 +76,15 @@ import Testing
         try compare(["cat-file"] + arguments, try Fixture.named("history").path)
     }
 
-    @Test(arguments: repositories)
-    func listsTrees(fixture: String) throws {
-        let path = try Fixture.named(fixture).path
-        for options in [
-            "", "-r", "-t", "-d", "-r -t", "-r -d", "-l", "-r -l", "-z", "-r -z --name-only",
-            "--name-only", "-r -t -l -z", "--name-only -d",
-        ] {
+    static let treeOptions = [
+        "", "-r", "-t", "-d", "-r -t", "-r -d", "-l", "-r -l", "-z", "-r -z --name-only",
+        "--name-only", "-r -t -l -z", "--name-only -d",
+    ]
+
+    @Test(arguments: Array(repositories.enumerated()))
+    func listsTrees(fixture: (offset: Int, element: String)) throws {
+        let path = try Fixture.named(fixture.element).path
+        for options in ServePair.sample(Self.treeOptions, turn: fixture.offset) {
             let options = options.split(separator: " ").map(String.init)
             try compare(["ls-tree"] + options + ["HEAD"], path)
         }
@@ -97,17 +101,21 @@ import Testing
         try compare(["ls-tree"] + arguments, try Fixture.named("history").path)
     }
 
-    @Test(arguments: repositories + ["many-refs", "empty", "detached", "unborn-other"])
-    func listsRefs(fixture: String) throws {
-        let path = try Fixture.named(fixture).path
-        for arguments in [
-            ["show-ref"], ["show-ref", "--head"], ["show-ref", "-d"], ["show-ref", "--heads"],
-            ["show-ref", "--tags", "-d"], ["show-ref", "-s"], ["show-ref", "main"],
-            ["show-ref", "--verify", "refs/heads/main"], ["show-ref", "--verify", "main"],
-            ["show-ref", "-q", "none"], ["show-ref", "none"], ["for-each-ref"],
-            ["for-each-ref", "refs/tags"], ["for-each-ref", "refs/heads/*"],
-            ["for-each-ref", "refs/heads/main"], ["for-each-ref", "refs/none"],
-        ] {
+    static let refArguments = [
+        ["show-ref"], ["show-ref", "--head"], ["show-ref", "-d"], ["show-ref", "--heads"],
+        ["show-ref", "--tags", "-d"], ["show-ref", "-s"], ["show-ref", "main"],
+        ["show-ref", "--verify", "refs/heads/main"], ["show-ref", "--verify", "main"],
+        ["show-ref", "-q", "none"], ["show-ref", "none"], ["for-each-ref"],
+        ["for-each-ref", "refs/tags"], ["for-each-ref", "refs/heads/*"],
+        ["for-each-ref", "refs/heads/main"], ["for-each-ref", "refs/none"],
+    ]
+
+    @Test(
+        arguments: Array(
+            (repositories + ["many-refs", "empty", "detached", "unborn-other"]).enumerated()))
+    func listsRefs(fixture: (offset: Int, element: String)) throws {
+        let path = try Fixture.named(fixture.element).path
+        for arguments in ServePair.sample(Self.refArguments, turn: fixture.offset) {
             try compare(arguments, path)
         }
     }

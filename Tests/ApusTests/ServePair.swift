@@ -10,10 +10,11 @@ final class ServePair: Sendable {
     /// Whether all is tried, with APUS_ALL_TESTS=1 (`make test-all`), which takes minutes more.
     static let isThorough = TestEnvironment.variable("APUS_ALL_TESTS") == "1"
 
-    /// Some of many cases that are much alike, every third, unless all is to be tried.
-    static func sample<Case>(_ cases: [Case]) -> [Case] {
+    /// Some of many cases that are much alike, every third, unless all is to be tried. With `turn` 0, 1 and 2
+    /// they are other thirds: who counts his own cases tries each in some of them.
+    static func sample<Case>(_ cases: [Case], turn: Int = 0) -> [Case] {
         if isThorough { return cases }
-        return stride(from: 0, to: cases.count, by: 3).map { cases[$0] }
+        return stride(from: turn % 3, to: cases.count, by: 3).map { cases[$0] }
     }
 
     private let apusClient: TemporaryDirectory
@@ -27,8 +28,8 @@ final class ServePair: Sendable {
     private static let count = Atomic(0)
 
     /// - Parameters:
-    ///   - setUp: changes a repository, given its path. Without it the fixture itself is served, and must
-    ///     not be pushed to.
+    ///   - setUp: changes the repository, given its path, before it is copied for the other server. Without
+    ///     it the fixture itself is served, and must not be pushed to.
     ///   - version: of the protocol.
     init(
         _ fixture: String, version: Int? = nil, environment: [String: String] = [:],
@@ -47,11 +48,9 @@ final class ServePair: Sendable {
         let number = Self.count.add(1, ordering: .relaxed).newValue
         names = ("pair\(number)/apus", "pair\(number)/git")
         try run("/bin/mkdir", ["-p", "\(root)/pair\(number)"]).required()
-        for side in Side.allCases {
-            let copy = repository(side)
-            try run("/bin/cp", ["-R", fixture.path, copy]).required()
-            try setUp(copy)
-        }
+        try run("/bin/cp", ["-R", fixture.path, repository(.apus)]).required()
+        try setUp(repository(.apus))
+        try run("/bin/cp", ["-R", repository(.apus), repository(.git)]).required()
     }
 
     deinit {

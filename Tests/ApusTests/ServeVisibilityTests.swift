@@ -3,42 +3,34 @@ import Testing
 
 /// What is shown is all that is given.
 @Suite(.timeLimit(.minutes(10))) struct ServeVisibilityTests {
-    /// Objects of a repository by what leads to them. Ids are the same in each copy.
+    /// Objects of the fixture by what leads to them.
     private struct Objects {
-        let repository: String
+        private let ids: [String: String]
 
-        /// Below refs/secret, and nowhere else: two commits, and what is new in the second.
-        static let script = """
-            tree=$(git rev-parse main^{tree})
-            for n in 1 2; do
-                blob=$(echo "secret $n" | git hash-object -w --stdin)
-                tree=$( (git ls-tree "$tree"; printf '100644 blob %s\\tsecret%s\\n' "$blob" "$n") | git mktree)
-                commit=$(git commit-tree "$tree" -p "${commit:-$(git rev-parse main)}" -m "Secret $n")
-            done
-            git update-ref refs/secret/tip "$commit"
-            git tag -a -m Secret secret "$commit"
-            git update-ref refs/secret/tag secret
-            git tag -d secret >/dev/null
-            blob=$(echo lost | git hash-object -w --stdin)
-            tree=$(printf '100644 blob %s\\tlost\\n' "$blob" | git mktree)
-            git commit-tree "$tree" -p main -m Lost >lost
-            """
+        /// The ids are the same in each copy.
+        private static let shared = Result {
+            let path = try Fixture.named("secrets").path
+            let lost = String(decoding: (readFile("\(path)/lost") ?? []).dropLast(), as: UTF8.self)
+            let names = ServeVisibilityTests.shown + ServeVisibilityTests.hidden + ["main~9"]
+            let ids = try Git.run(
+                ["rev-parse"]
+                    + names.map { $0.hasPrefix("lost") ? lost + $0.dropFirst(4) : $0 }, in: path)
+            return Dictionary(
+                uniqueKeysWithValues: zip(names, ids.out.split(separator: "\n").map(String.init)))
+        }
 
-        init(_ repository: String) { self.repository = repository }
+        init() throws { ids = try Self.shared.get() }
 
         func id(_ name: String) throws -> String {
-            if name == "nothing" { return String(repeating: "12345678", count: 5) }
-            let lost = String(
-                decoding: (readFile("\(repository)/lost") ?? []).dropLast(), as: UTF8.self)
-            return try Git.line(
-                ["rev-parse", name.hasPrefix("lost") ? lost + name.dropFirst(4) : name],
-                in: repository)
+            if name == ServeVisibilityTests.absent {
+                return String(repeating: "12345678", count: 5)
+            }
+            return try #require(ids[name])
         }
     }
 
     private func pair(_ config: [String], version: Int? = nil) throws -> ServePair {
-        try ServePair("history", version: version) { path in
-            try run("/bin/bash", ["-ec", Objects.script], directory: path).required()
+        try ServePair("secrets", version: version) { path in
             for one in ["transfer.hideRefs=refs/secret"] + config {
                 let parts = one.split(separator: "=", maxSplits: 1).map(String.init)
                 try Git.run(["config", "--add", parts[0], parts[1]], in: path)
@@ -51,8 +43,10 @@ import Testing
     ]
     private static let hidden = [
         "refs/secret/tip", "refs/secret/tip~1", "refs/secret/tip^{tree}", "refs/secret/tip:secret1",
-        "refs/secret/tag", "lost", "lost^{tree}", "lost:lost", "nothing",
+        "refs/secret/tag", "lost", "lost^{tree}", "lost:lost",
     ]
+    /// The name for an id that no object has.
+    private static let absent = "nothing"
 
     private func isGiven(
         _ client: RawClient, _ id: String, _ version: Int
@@ -72,9 +66,9 @@ import Testing
     @Test(arguments: [2, 1, 0])
     func whatIsHiddenIsNotGiven(version: Int) throws {
         let pair = try pair([])
-        let (client, objects) = (try RawClient(pair), Objects(pair.repository(.apus)))
+        let (client, objects) = (try RawClient(pair), try Objects())
         if Apus.isGit { return }
-        for name in Self.hidden {
+        for name in Self.hidden + [Self.absent] {
             #expect(try !isGiven(client, objects.id(name), version), "\(name)")
         }
         #expect(try isGiven(client, objects.id("main"), version))
@@ -83,7 +77,7 @@ import Testing
 
     @Test func versionTwoGivesWhatShownRefsLeadTo() throws {
         let pair = try pair([])
-        let (client, objects) = (try RawClient(pair), Objects(pair.repository(.apus)))
+        let (client, objects) = (try RawClient(pair), try Objects())
         for name in Self.shown { #expect(try isGiven(client, objects.id(name), 2), "\(name)") }
     }
 
@@ -98,8 +92,8 @@ import Testing
     func leaveToAskForMore(config: [String], version: Int) throws {
         let pair = try pair(config)
         let (apus, git) = (try RawClient(pair), try RawClient(pair, .git))
-        let objects = Objects(pair.repository(.apus))
-        for name in Self.shown + Self.hidden {
+        let objects = try Objects()
+        for name in Self.shown + Self.hidden + [Self.absent] {
             let id = try objects.id(name)
             let gives = try isGiven(apus, id, version)
             let gitGives = try isGiven(git, id, version)
@@ -115,16 +109,16 @@ import Testing
 
     @Test func leaveToAskForAnythingInVersionTwo() throws {
         let pair = try pair(["uploadpack.allowAnySHA1InWant=true"])
-        let (client, objects) = (try RawClient(pair), Objects(pair.repository(.apus)))
-        for name in Self.shown + Self.hidden where name != "nothing" {
+        let (client, objects) = (try RawClient(pair), try Objects())
+        for name in Self.shown + Self.hidden {
             #expect(try isGiven(client, objects.id(name), 2), "\(name)")
         }
-        #expect(try !isGiven(client, objects.id("nothing"), 2))
+        #expect(try !isGiven(client, objects.id(Self.absent), 2))
     }
 
     @Test func aHiddenTipMayBeAllowedInVersionTwo() throws {
         let pair = try pair(["uploadpack.allowTipSHA1InWant=true"])
-        let (client, objects) = (try RawClient(pair), Objects(pair.repository(.apus)))
+        let (client, objects) = (try RawClient(pair), try Objects())
         #expect(try isGiven(client, objects.id("refs/secret/tip"), 2))
         if !Apus.isGit { #expect(try !isGiven(client, objects.id("lost"), 2)) }
     }
@@ -134,7 +128,7 @@ import Testing
     func whatIsHiddenIsNotAcknowledged(version: Int, name: String) throws {
         if Apus.isGit { return }
         let pair = try pair([])
-        let (client, objects) = (try RawClient(pair), Objects(pair.repository(.apus)))
+        let (client, objects) = (try RawClient(pair), try Objects())
         let (hidden, shown, main) = (
             try objects.id(name), try objects.id("main~9"), try objects.id("main")
         )
@@ -153,7 +147,7 @@ import Testing
     func whatIsHiddenIsNotDeepened(name: String) throws {
         if Apus.isGit { return }
         let pair = try pair([])
-        let (client, objects) = (try RawClient(pair), Objects(pair.repository(.apus)))
+        let (client, objects) = (try RawClient(pair), try Objects())
         let (hidden, shown, main) = (
             try objects.id(name), try objects.id("main~9"), try objects.id("main")
         )
@@ -263,7 +257,7 @@ import Testing
 
     @Test func tellsOfObjects() throws {
         let pair = try pair(["transfer.advertiseObjectInfo=true"])
-        let objects = Objects(pair.repository(.apus))
+        let objects = try Objects()
         let ids = try Self.shown.map(objects.id).map { "oid \($0)" }
         let answers = try ServePair.Side.allCases.map {
             try RawClient(pair, $0).post("upload-pack", RawClient.v2("object-info", ["size"] + ids))
@@ -271,7 +265,7 @@ import Testing
         #expect(answers[0].text == answers[1].text)
         if Apus.isGit { return }
         // What is hidden looks like what is not there.
-        for name in Self.hidden {
+        for name in Self.hidden + [Self.absent] {
             let id = try objects.id(name)
             let answer = try RawClient(pair).post(
                 "upload-pack", RawClient.v2("object-info", ["size", "oid \(id)"]))

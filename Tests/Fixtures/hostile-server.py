@@ -117,10 +117,20 @@ def repository(tip, *things, refs=(), head=b"refs/heads/main", count=None):
     return refs_at(tip, *refs, head=head), with_pack(pack(*things, count=count))
 
 
+class Endless:
+    """What `pieces` gives, from its start for each who asks."""
+
+    def __init__(self, pieces):
+        self.pieces = pieces
+
+    def __iter__(self):
+        return self.pieces()
+
+
 def forever(start, piece):
     """`start`, then `piece` over and over."""
-    size = max(1, (1 << 16) // len(piece))
-    return itertools.chain([start], itertools.repeat(piece * size))
+    many = piece * max(1, (1 << 16) // len(piece))
+    return Endless(lambda: itertools.chain([start], itertools.repeat(many)))
 
 
 def version_2(*capabilities):
@@ -198,10 +208,12 @@ def make_cases():
     deep = nested(3000, b"d", TREE)
     deepest = commit(deep[-1].id)
     bombs = bomb()
+    # Most of what a client takes of it, so that not all has to be packets with nothing in them.
+    chatter = packet(b"\x02" + b"x" * 900 + b"\n") * 70000
     cases = {
         # Without end.
         "endless-refs": (
-            itertools.chain([advertisement([(b"HEAD", TIP.id)])], numbered_refs()), b""),
+            Endless(lambda: itertools.chain([advertisement([(b"HEAD", TIP.id)])], numbered_refs())), b""),
         "endless-same-ref": (
             forever(advertisement([(b"HEAD", TIP.id)]), packet(TIP.id + b" refs/heads/a\n")), b""),
         "endless-bad-refs": (
@@ -209,10 +221,10 @@ def make_cases():
         "endless-shallow": (
             forever(advertisement([(b"HEAD", TIP.id)]), packet(b"shallow " + TIP.id + b"\n")), b""),
         "endless-capabilities": (forever(version_2(), packet(b"x=" + b"y" * 1000)), b""),
-        "endless-listing": (VERSION_2, numbered_refs()),
+        "endless-listing": (VERSION_2, Endless(numbered_refs)),
         "endless-text": (refs_at(TIP), forever(packet(b"NAK\n"), packet(b"\x02" + b"x" * 900 + b"\n"))),
-        "endless-empty-text": (refs_at(TIP), forever(packet(b"NAK\n"), packet(b"\x02"))),
-        "endless-empty-data": (refs_at(TIP), forever(packet(b"NAK\n"), packet(b"\x01"))),
+        "endless-empty-text": (refs_at(TIP), forever(packet(b"NAK\n") + chatter, packet(b"\x02"))),
+        "endless-empty-data": (refs_at(TIP), forever(packet(b"NAK\n") + chatter, packet(b"\x01"))),
         "endless-acknowledgments": (refs_at(TIP), forever(b"", packet(b"NAK\n"))),
         "endless-zeros": (forever(b"", b"0000"), b""),
         "endless-after-pack": (refs_at(TIP), forever(with_pack(pack(*whole))[:-4], packet(b"\x01x"))),
@@ -274,7 +286,6 @@ def make_cases():
 
 
 CASES = make_cases()
-FRESH = make_cases  # a case without end is used up
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -293,9 +304,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def case(self):
-        name = self.path.split("/")[1]
-        case = CASES[name]
-        return case if all(isinstance(part, bytes) for part in case) else FRESH()[name]
+        return CASES[self.path.split("/")[1]]
 
     def do_GET(self):
         answer = self.case()[0]
@@ -307,8 +316,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.send(ESCAPES)
         if answer == "gzip":
             self.start(200, "advertisement", ("Content-Encoding", "gzip"))
-            piece = packet(TIP.id + b" refs/heads/a\n")
-            bomb = gzip.compress(advertisement([(b"HEAD", TIP.id)]) + piece * (1 << 23), 9)
+            piece = packet(TIP.id + b" refs/heads/a.." + b"b" * 1000 + b"\n")
+            bomb = gzip.compress(advertisement([(b"HEAD", TIP.id)]) + piece * (1 << 18), 9)
             return self.send(bomb)
         self.start(200, "advertisement")
         if isinstance(answer, tuple):

@@ -77,9 +77,10 @@ func decodeAdvertisement(
 }
 
 func decodeLsRefs(
-    _ bytes: [UInt8], _ advertisement: Advertisement, _ feeding: Feeding = .whole
+    _ bytes: [UInt8], _ advertisement: Advertisement, _ feeding: Feeding = .whole,
+    limits: WireLimits = .standard
 ) throws(WireError) -> AdvertisedRefs {
-    var decoder = LsRefsDecoder(advertisement)
+    var decoder = LsRefsDecoder(advertisement, limits: limits)
     for chunk in feeding.chunks(bytes) { try decoder.push(chunk) }
     return try decoder.finish()
 }

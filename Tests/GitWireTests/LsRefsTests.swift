@@ -104,6 +104,24 @@ import Testing
         #expect(code { () throws(WireError) in _ = try head(lines) } == .malformed)
     }
 
+    @Test func keepsItsLimits() throws {
+        let server = try Advertisement.v2()
+        let names = (0 ..< 3).map { pkt("\(oidA) refs/heads/\($0)") }
+        func limited(_ limits: WireLimits) -> WireError.Code? {
+            code { () throws(WireError) in
+                _ = try decodeLsRefs(names.joined() + flush, server, limits: limits)
+            }
+        }
+        var limits = WireLimits()
+        limits.refs = 3
+        #expect(limited(limits) == nil)
+        limits.refs = 2
+        #expect(limited(limits) == .limit)
+        limits.refs = 3
+        limits.advertisementBytes = 100
+        #expect(limited(limits) == .limit)
+    }
+
     @Test func itsEndIsChecked() throws {
         let server = try Advertisement.v2()
         func decode(_ bytes: [UInt8]) -> WireError.Code? {

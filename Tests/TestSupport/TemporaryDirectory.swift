@@ -20,7 +20,8 @@ public final class TemporaryDirectory: Sendable {
     }
 
     deinit {
-        // Names may be bytes of any kind, and folders may be read-only: `rm` knows.
+        if removeAll(path, in: AT_FDCWD, depth: 64) { return }
+        // Folders may be read-only, and deeper than that: `rm` knows.
         _ = try? run("/bin/sh", ["-c", #"chmod -R u+rwX "$0"; rm -rf "$0""#, path])
     }
 
@@ -31,8 +32,9 @@ public final class TemporaryDirectory: Sendable {
     @discardableResult
     public func write(_ name: String, _ content: some Sequence<UInt8>) throws -> String {
         let path = self(name)
-        let folder = path.split(separator: "/").dropLast().joined(separator: "/")
-        _ = try run("/bin/mkdir", ["-p", "/\(folder)"])
+        for end in path.indices.dropFirst(self.path.count + 1) where path[end] == "/" {
+            mkdir(String(path[..<end]), 0o777)
+        }
         let bytes = Array(content)
         guard let file = fopen(path, "wb") else { throw TestFailure("cannot write \(path)") }
         defer { fclose(file) }
@@ -41,6 +43,29 @@ public final class TemporaryDirectory: Sendable {
         }
         return path
     }
+}
+
+/// Removes what is there, a folder with all that is in it; false where that did not work out.
+private func removeAll(_ name: UnsafePointer<CChar>, in parent: Int32, depth: Int) -> Bool {
+    if unlinkat(parent, name, 0) == 0 { return true }
+    guard depth > 0 else { return false }
+    let folder = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    guard folder >= 0 else { return false }
+    guard let stream = fdopendir(folder) else {
+        close(folder)
+        return false
+    }
+    defer { closedir(stream) }
+    while let entry = readdir(stream) {
+        let isRemoved = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+            let name = bytes.assumingMemoryBound(to: CChar.self)
+            guard let start = name.baseAddress else { return false }
+            return strcmp(start, ".") == 0 || strcmp(start, "..") == 0
+                || removeAll(start, in: folder, depth: depth - 1)
+        }
+        if !isRemoved { return false }
+    }
+    return unlinkat(parent, name, AT_REMOVEDIR) == 0
 }
 
 /// A file's bytes; nil when there is none that can be read.
