@@ -147,8 +147,8 @@ import Testing
         pack.blob("before")
         pack.whole(.blob, PackRandom.bytes(8 << 20))
         pack.whole(.blob, [UInt8](repeating: 0, count: 64 << 20))
-        pack.whole(.blob, PackRandom.bytes(PackStreamParser.wholeLimit, seed: 2))
-        pack.whole(.blob, PackRandom.bytes(PackStreamParser.wholeLimit + 1, seed: 3))
+        pack.whole(.blob, PackRandom.bytes(PackEntryParser.wholeLimit, seed: 2))
+        pack.whole(.blob, PackRandom.bytes(PackEntryParser.wholeLimit + 1, seed: 3))
         pack.blob("after")
         try scratch.expectSameAsGit(pack.finished(), chunk: 100_003)
     }
@@ -186,7 +186,7 @@ import Testing
         for number in 0 ..< 200_000 {
             tree += Array("100644 \(1_000_000 + number)\0".utf8) + blob.rawBytes
         }
-        #expect(tree.count > PackStreamParser.wholeLimit)
+        #expect(tree.count > PackEntryParser.wholeLimit)
         let commit =
             Array(
                 "tree \(oid(.tree, tree))\nauthor a <a> 1 +0000\ncommitter a <a> 1 +0000\n\n".utf8)

@@ -41,3 +41,24 @@ extension HTTPResponse {
         (name: "Cache-Control", value: "no-cache, max-age=0, must-revalidate"),
     ]
 }
+
+extension HTTPResponse {
+    static let busy = HTTPResponse(
+        503, text: "The server is busy.", headers: [("Retry-After", "5")])
+
+    /// Bytes of a body that is there from the start.
+    var ownCount: UInt64 {
+        switch body {
+        case .bytes(let bytes): UInt64(bytes.count)
+        case .file(_, _, let count): count
+        case .stream: 0
+        }
+    }
+
+    var isStreamed: Bool { if case .stream = body { true } else { false } }
+
+    /// Closes what it would have sent.
+    func discard() {
+        if case .file(let descriptor, _, _) = body { closeDescriptor(descriptor) }
+    }
+}

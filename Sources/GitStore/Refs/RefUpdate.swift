@@ -86,82 +86,12 @@ private struct RefUpdate {
     // MARK: Preparing
 
     mutating func prepare() throws(StoreError) {
-        let planned = try plan()
-        for (change, target) in planned { try lock(change, target) }
+        for step in try RefPlan(store, transaction).steps { try lock(step.change, step.target) }
         if isLarge { sync() }
         for ref in refs { try check(ref) }
         try refuseDirectoryConflicts()
         try preparePacked()
         for ref in refs { try makeWay(for: ref) }
-    }
-
-    /// The changes by name, symbolic refs followed, with those that are only logged.
-    private func plan() throws(StoreError) -> [(RefTransaction.Change, target: RefName?)] {
-        var planned: [(RefTransaction.Change, target: RefName?)] = []
-        for change in transaction.changes {
-            try refuseInvalid(change)
-            var change = change
-            while change.followsSymbolic, case .symbolic(let target)? = try store.read(change.name)
-            {
-                guard planned.count <= transaction.changes.count * RefStore.maximumSymbolicDepth
-                else { throw StoreError(.corrupt, "symbolic refs lead in a circle") }
-                planned.append((logOnly(change, change.name), target))
-                change = RefTransaction.Change(
-                    name: target, action: change.action, expected: change.expected,
-                    message: change.message, followsSymbolic: true)
-            }
-            planned.append((change, nil))
-        }
-        try addHead(&planned)
-        planned.sort { $0.0.name < $1.0.name }
-        try RefDirectories.refuseConflicts(amongSorted: planned.map(\.0.name))
-        return planned
-    }
-
-    private func logOnly(
-        _ change: RefTransaction.Change, _ name: RefName
-    ) -> RefTransaction.Change {
-        RefTransaction.Change(
-            name: name, action: .log, expected: .any, message: change.message,
-            followsSymbolic: false)
-    }
-
-    /// What happens to the branch that HEAD is on stands in HEAD's log too.
-    private func addHead(
-        _ planned: inout [(RefTransaction.Change, target: RefName?)]
-    ) throws(StoreError) {
-        guard transaction.committer != nil, !planned.contains(where: { $0.0.name == .head }),
-            let head = try? store.read(.head), case .symbolic(let branch) = head,
-            let change = planned.first(where: { $0.0.name == branch })?.0
-        else { return }
-        switch change.action {
-        case .update, .delete: planned.append((logOnly(change, .head), branch))
-        case .symbolic, .verify, .log: break
-        }
-    }
-
-    private func refuseInvalid(_ change: RefTransaction.Change) throws(StoreError) {
-        switch change.action {
-        case .delete where change.name == .head:
-            throw StoreError(.invalid, "HEAD cannot be deleted")
-        case .symbolic(let target):
-            guard target.bytes.hasPrefix("refs/"), target != change.name else {
-                throw StoreError(.invalid, "'\(change.name)' cannot lead to '\(target)'")
-            }
-        case .update(let oid): try refuseInvalid(oid, for: change.name)
-        case .delete, .verify, .log: break
-        }
-    }
-
-    private func refuseInvalid(_ oid: ObjectID, for name: RefName) throws(StoreError) {
-        guard oid.format == store.format, !oid.isZero, let target = try store.inspect(oid) else {
-            throw StoreError(
-                .invalid, "trying to write ref '\(name)' with nonexistent object \(oid)")
-        }
-        guard target.kind == .commit || !name.bytes.hasPrefix("refs/heads/") else {
-            throw StoreError(
-                .invalid, "trying to write non-commit object \(oid) to branch '\(name)'")
-        }
     }
 
     private mutating func lock(
