@@ -12,6 +12,7 @@ let package = Package(
     platforms: [.macOS(.v26)],
     products: [
         .executable(name: "apus", targets: ["apus"]),
+        .library(name: "GitCache", targets: ["GitCache"]),
         .library(name: "GitClient", targets: ["GitClient"]),
         .library(name: "GitServer", targets: ["GitServer"]),
         .library(name: "GitStore", targets: ["GitStore"]),
@@ -82,6 +83,9 @@ let package = Package(
         .executableTarget(
             name: "ServeExample", dependencies: ["GitServer", "GitStore", "GitCore"],
             path: "Examples/ServeExample", swiftSettings: common),
+        .executableTarget(
+            name: "CacheExample", dependencies: ["GitCache", "GitCore"],
+            path: "Examples/CacheExample", swiftSettings: common),
 
         // For `make bench-engine`: what git has no command for, and what no engine can do without.
         .executableTarget(

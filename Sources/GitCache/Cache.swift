@@ -7,6 +7,9 @@ import Synchronization
 ///
 /// What a client sees of a repository is what upstream shows it at that moment, with its own credentials.
 /// The objects are fetched from upstream once for all.
+///
+/// One process at a time has a store; it may be killed at any moment, and what the next one finds there is
+/// checked before its first use.
 public final class Cache: Sendable {
     private let http: HTTPServer
     private let recorder: RequestRecorder
@@ -16,9 +19,10 @@ public final class Cache: Sendable {
     private let options: Mutex<CacheOptions>
     private let control: ControlServer
 
-    /// Begins to serve.
+    /// Begins to serve, on threads of its own.
     ///
-    /// - Throws: ``CacheError``, `ServerError`.
+    /// - Throws: ``CacheError``: ``CacheError/Code/locked`` where another process has the store; and
+    ///   GitServer's `ServerError` where the address cannot be listened at.
     public init(_ options: CacheOptions) throws {
         try options.check()
         let recorder = try RequestRecorder(options.logsRequests ? options.log : nil)
@@ -40,6 +44,7 @@ public final class Cache: Sendable {
         self.options = Mutex(options)
     }
 
+    /// Where it listens: the port of the options, or the one that was free where they have 0.
     public var port: UInt16 { http.port }
 
     /// Goes on with other options: upstreams and how they are reached, the budgets, how long what they showed

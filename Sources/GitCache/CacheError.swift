@@ -1,6 +1,6 @@
-public import GitStore
+package import GitStore
 
-/// What goes wrong in the cache.
+/// What goes wrong with a cache itself; what goes wrong with a request is told to its client.
 public struct CacheError: Error, Sendable {
     /// What kind of thing went wrong; new codes may come with any version.
     public struct Code: Hashable, Sendable {
@@ -15,19 +15,19 @@ public struct CacheError: Error, Sendable {
         /// The database of what is kept failed.
         public static let database = Code(name: "database")
         /// Nothing is kept of that repository, or there is no cache in that folder.
-        public static let unknown = Code(name: "unknown")
+        package static let unknown = Code(name: "unknown")
         /// Something that was kept was found damaged.
-        public static let damaged = Code(name: "damaged")
+        package static let damaged = Code(name: "damaged")
         /// What answers for a running cache did not do what it was asked for.
-        public static let refused = Code(name: "refused")
+        package static let refused = Code(name: "refused")
         /// The caller asked it to stop.
-        public static let cancelled = Code(name: "cancelled")
+        package static let cancelled = Code(name: "cancelled")
         /// The answer that was being followed ended without its end: ``CacheError/cause`` says why.
-        public static let abandoned = Code(name: "abandoned")
+        package static let abandoned = Code(name: "abandoned")
         /// As ``abandoned`` or ``tooSlow``, but not one byte was read: the same can be asked again.
-        public static let again = Code(name: "again")
+        package static let again = Code(name: "again")
         /// A reader held up an answer that could not be kept on disk, and was left behind.
-        public static let tooSlow = Code(name: "tooSlow")
+        package static let tooSlow = Code(name: "tooSlow")
     }
 
     public let code: Code
@@ -36,13 +36,13 @@ public struct CacheError: Error, Sendable {
     /// What lay beneath, if anything.
     public let cause: (any Error)?
 
-    public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+    package init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
         self.code = code
         self.message = message
         self.cause = cause
     }
 
-    public init(_ cause: StoreError) { self.init(.store, cause.message, cause: cause) }
+    package init(_ cause: StoreError) { self.init(.store, cause.message, cause: cause) }
 }
 
 extension CacheError: CustomStringConvertible {

@@ -7,7 +7,7 @@ public struct CacheOptions: Sendable {
     public var store: ByteString
     /// No other server is ever asked.
     public var upstreams: [UpstreamHost]
-    /// A name or an address of this machine; empty for all.
+    /// Where clients connect to, without TLS. A name or an address of this machine; empty for all.
     public var address = "127.0.0.1"
     /// 0 for one that is free.
     public var port: UInt16 = 8_080
@@ -24,10 +24,11 @@ public struct CacheOptions: Sendable {
     /// Is handed a line of JSON for each request that is over, on a thread that nothing else needs.
     public var log: (@Sendable (String) -> Void)?
     /// Whether ``log`` is handed anything.
-    public var logsRequests = true
-    /// How upstreams are reached.
+    package var logsRequests = true
+    /// What connects to upstreams; how each is connected to, ``UpstreamHost/options`` says.
     public var transport: any HTTPTransport = CurlTransport()
 
+    /// Those of a cache at port 8080 of this machine alone, with 10 GiB of answers and 100 GiB of mirrors.
     public init(store: ByteString, upstreams: [UpstreamHost]) {
         self.store = store
         self.upstreams = upstreams
