@@ -55,6 +55,9 @@ public struct ClientError: Error, Sendable {
     let isBeforeAnswer: Bool
     /// It took too long.
     package let isTimeout: Bool
+    /// The server was not reached: its name, the connection or TLS failed, or it did not begin to answer in
+    /// time.
+    package let isUnreached: Bool
 
     public init(_ code: Code, _ message: String, status: Int = 0, cause: (any Error)? = nil) {
         self.init(code, message, status: status, cause: cause, isBeforeAnswer: false)
@@ -62,7 +65,7 @@ public struct ClientError: Error, Sendable {
 
     init(
         _ code: Code, _ message: String, status: Int = 0, cause: (any Error)? = nil,
-        isBeforeAnswer: Bool, isTimeout: Bool = false
+        isBeforeAnswer: Bool, isTimeout: Bool = false, isUnreached: Bool = false
     ) {
         self.code = code
         self.message = message
@@ -70,6 +73,7 @@ public struct ClientError: Error, Sendable {
         self.cause = cause
         self.isBeforeAnswer = isBeforeAnswer
         self.isTimeout = isTimeout
+        self.isUnreached = isUnreached
     }
 
     /// A failure of the repository on this side.

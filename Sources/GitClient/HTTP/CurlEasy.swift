@@ -44,7 +44,8 @@ final class CurlEasy {
                 Self.code(of: result),
                 "unable to access '\(transfer.request.url.redacted)': \(reason(of: result))",
                 isBeforeAnswer: !transfer.hasAnswer && Self.mayPass(result),
-                isTimeout: result == CURLE_OPERATION_TIMEDOUT))
+                isTimeout: result == CURLE_OPERATION_TIMEDOUT,
+                isUnreached: !transfer.hasAnswer && Self.isUnreached(result)))
     }
 
     private func reason(of result: CURLcode) -> String {
@@ -66,6 +67,15 @@ final class CurlEasy {
             .protocolError
         default: .network
         }
+    }
+
+    /// Failures of those before a request goes out, and of waiting for what comes of it.
+    private static func isUnreached(_ result: CURLcode) -> Bool {
+        code(of: result) == .tls
+            || [
+                CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_CONNECT,
+                CURLE_OPERATION_TIMEDOUT,
+            ].contains(result)
     }
 
     /// Failures of a connection that was there, and may be there again.
