@@ -149,17 +149,16 @@ import Testing
 
     /// A host that does not answer is left alone: clients hear when to come again.
     @Test func awayForLonger() throws {
-        let closed = try FakeUpstream { _ in }
-        let cache = try ApusServer(cacheIn: folder("store"), of: ["up=\(closed.url)"])
+        let port = try FakeUpstream { _ in }.port
+        let cache = try ApusServer(
+            cacheIn: folder("store"), of: ["up=http://127.0.0.1:\(port)/"])
         let client = RawClient(url: "\(cache.http)/up/tiny.git")
         var statuses: [Int] = []
         for _ in 0 ..< 8 { statuses.append(try client.advertisement("upload-pack").status) }
         #expect(statuses == [502, 502, 502, 502, 502, 503, 503, 503])
-        let asked = closed.heads.count
         let answer = try client.advertisement("upload-pack")
         #expect(answer.status == 503)
         #expect(Int(answer.head.header("retry-after") ?? "") ?? 0 > 0, "\(answer)")
-        #expect(closed.heads.count == asked)
         #expect(!answer.text.contains("127.0.0.1"))
     }
 

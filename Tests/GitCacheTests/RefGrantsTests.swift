@@ -38,7 +38,7 @@ struct RefGrantsTests {
 
     private func shown(_ names: [ByteString: Int], isWhole: Bool) async throws -> ShownByUpstream {
         let host = try UpstreamHost(parsing: "forge=http://forge.example/")
-        let session = try await Upstream(Server(), CacheMetrics()).open(
+        let session = try await Upstream(UpstreamSender(Server()), CacheMetrics()).open(
             RepositoryAddress(host: host, path: ["x.git"]),
             ClientCredentials(RequestHeaders([]), key))
         var lines: [UInt8] = []

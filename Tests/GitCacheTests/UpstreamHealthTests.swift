@@ -1,19 +1,14 @@
-import GitClient
 import GitCore
+import Synchronization
 import Testing
 
 @testable import GitCache
+@testable import GitClient
 
 @Suite struct UpstreamHealthTests {
     private let health = UpstreamHealth()
     private let anna = IdentityKey().identity(of: ["authorization: anna"])
     private let bert = IdentityKey().identity(of: ["authorization: bert"])
-
-    private func failure(_ status: Int, retryAfter: ByteString? = nil) -> UpstreamFailure {
-        UpstreamFailure(
-            ClientError(.httpStatus, "no", status: status),
-            headers: retryAfter.map { [("retry-after", $0)] } ?? [])
-    }
 
     private func isAdmitted(_ host: ByteString, _ client: ClientIdentity) -> Bool {
         do throws(UpstreamFailure) {
@@ -22,10 +17,10 @@ import Testing
         } catch { return false }
     }
 
-    @Test func aHostThatFailsAgainAndAgainIsLeftAlone() throws {
+    @Test func aHostThatIsNotReachedAgainAndAgainIsLeftAlone() throws {
         for _ in 0 ..< UpstreamHealth.patience {
             #expect(isAdmitted("forge", anna))
-            health.failed("forge", anna, failure(502))
+            health.unreached("forge")
         }
         let refusal = #expect(throws: UpstreamFailure.self) { try health.admit("forge", bert) }
         #expect(refusal?.status == 503)
@@ -33,22 +28,18 @@ import Testing
         #expect(isAdmitted("other", anna))
     }
 
-    @Test func anAnswerEndsTheCounting() {
+    /// A refusal is one, and so is what a gateway says of one repository.
+    @Test(arguments: [200, 404, 500, 502, 503, 504, 429])
+    func anyAnswerEndsTheCounting(status: Int) {
         for _ in 0 ..< UpstreamHealth.patience * 3 {
-            health.failed("forge", anna, failure(502))
-            health.succeeded("forge")
-            #expect(isAdmitted("forge", anna))
-        }
-        // A refusal is one.
-        for _ in 0 ..< UpstreamHealth.patience * 3 {
-            health.failed("forge", anna, failure(502))
-            health.failed("forge", anna, failure(404))
+            health.unreached("forge")
+            health.answered("forge", anna, status: status)
             #expect(isAdmitted("forge", anna))
         }
     }
 
     @Test func tooManyRequestsCountForWhoMadeThem() throws {
-        health.failed("forge", anna, failure(429, retryAfter: "100"))
+        health.answered("forge", anna, status: 429, retryAfter: "100")
         let refusal = #expect(throws: UpstreamFailure.self) { try health.admit("forge", anna) }
         #expect(refusal?.status == 429)
         #expect((95 ... 160).contains(refusal?.retryAfter ?? 0))
@@ -56,24 +47,34 @@ import Testing
     }
 
     @Test func noTimeCountsForAll() {
-        health.failed("forge", anna, failure(503, retryAfter: "100"))
+        health.answered("forge", anna, status: 503, retryAfter: "100")
         #expect(!isAdmitted("forge", bert))
     }
 
+    /// What was asked before comes to its end meanwhile.
+    @Test func answersToOthersDoNotShortenTheTime() {
+        health.answered("forge", anna, status: 503, retryAfter: "100")
+        health.answered("forge", bert, status: 200)
+        #expect(!isAdmitted("forge", bert))
+        for _ in 0 ..< UpstreamHealth.patience { health.unreached("forge") }
+        let refusal = #expect(throws: UpstreamFailure.self) { try health.admit("forge", bert) }
+        #expect(refusal?.retryAfter ?? 0 >= 95)
+    }
+
     @Test func whatIsNoNumberIsNoWait() {
-        health.failed("forge", anna, failure(429, retryAfter: "-5"))
-        health.failed("forge", anna, failure(429, retryAfter: "soon"))
-        health.failed("forge", anna, failure(503, retryAfter: "99999999999999999999"))
+        health.answered("forge", anna, status: 429, retryAfter: "-5")
+        health.answered("forge", anna, status: 429, retryAfter: "soon")
+        health.answered("forge", anna, status: 503, retryAfter: "99999999999999999999")
         #expect(isAdmitted("forge", anna))
     }
 
     @Test func oneTriesWhetherItIsBack() async throws {
-        health.failed("forge", anna, failure(503, retryAfter: "1"))
+        health.answered("forge", anna, status: 503, retryAfter: "1")
         #expect(!isAdmitted("forge", anna))
         try await Task.sleep(for: .milliseconds(1_100))
         #expect(isAdmitted("forge", anna))
         #expect(!isAdmitted("forge", bert))
-        health.succeeded("forge")
+        health.answered("forge", anna, status: 200)
         #expect(isAdmitted("forge", bert))
     }
 
@@ -83,5 +84,42 @@ import Testing
         #expect(failure.status == 502)
         #expect(!failure.message.contains("10.0.0.1"))
         #expect(failure.reason.contains("10.0.0.1"))
+    }
+
+    // MARK: What counts
+
+    /// Fails in one way.
+    private struct Failing: HTTPTransport {
+        let error: ClientError
+
+        func send(_ request: HTTPRequest) async throws(ClientError) -> HTTPResponse { throw error }
+    }
+
+    private static func failure(isTimeout: Bool = false, isUnreached: Bool = false) -> ClientError {
+        ClientError(
+            .network, "no", isBeforeAnswer: !isUnreached, isTimeout: isTimeout,
+            isUnreached: isUnreached)
+    }
+
+    private static let hasNoConnection = failure(isUnreached: true)
+    private static let isLate = failure(isTimeout: true, isUnreached: true)
+    private static let isReset = failure()
+
+    /// A connection that ends says nothing of the host, and one who sends slowly may make it late.
+    @Test(arguments: [
+        (hasNoConnection, false, true), (hasNoConnection, true, true), (isLate, false, true),
+        (isLate, true, false), (isReset, false, false), (isReset, true, false),
+        (.cancelled, false, false),
+    ])
+    func whatIsNotReachedCounts(error: ClientError, uploads: Bool, counts: Bool) async throws {
+        let host = try UpstreamHost(parsing: "forge=http://forge.example/")
+        let sender = UpstreamSender(Failing(error: error))
+        var request = HTTPRequest(.post, host.base)
+        if uploads { request.body = .upload(HTTPUpload()) }
+        for _ in 0 ..< UpstreamHealth.patience + 1 {
+            _ = try? await sender.send(request, to: host, of: anna)
+        }
+        let refusal = Result { () throws(UpstreamFailure) in try sender.admit(host, bert) }
+        #expect((try? refusal.get()) == nil ? counts : !counts)
     }
 }

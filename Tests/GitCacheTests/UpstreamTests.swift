@@ -32,7 +32,7 @@ struct UpstreamTests {
     {
         let host = try UpstreamHost(parsing: "forge=http://forge.example/")
         do {
-            _ = try await Upstream(transport, CacheMetrics()).open(
+            _ = try await Upstream(UpstreamSender(transport), CacheMetrics()).open(
                 RepositoryAddress(host: host, path: ["x.git"]),
                 ClientCredentials(RequestHeaders(headers), IdentityKey()))
         } catch let failure as UpstreamFailure { return failure }

@@ -5,9 +5,13 @@ import GitStore
 
 /// Passes requests on to upstream, and its answers back, as if there were no cache: all that is no fetch.
 struct Forwarder: Sendable {
-    let transport: any HTTPTransport
+    let sender: UpstreamSender
+    private let key: IdentityKey
 
-    init(_ transport: any HTTPTransport) { self.transport = transport }
+    init(_ sender: UpstreamSender, _ key: IdentityKey) {
+        self.sender = sender
+        self.key = key
+    }
 
     /// Methods that a proxy must not pass on without understanding them, or that echo a client's secrets.
     static let refusedMethods = ["CONNECT", "TRACE"]
@@ -25,6 +29,7 @@ struct Forwarder: Sendable {
         revising reviser: (any AnswerReviser)? = nil
     ) throws {
         exchange.note("cache", "forwarded")
+        try admit(exchange, host)
         var request = try Self.request(exchange, host, path)
         request.isRead = reviser != nil
         guard let upload = request.upload else {
@@ -49,9 +54,19 @@ struct Forwarder: Sendable {
     func forward(
         _ exchange: HTTPExchange, _ body: [UInt8], to host: UpstreamHost, _ path: [ByteString]
     ) throws {
+        try admit(exchange, host)
         var request = try Self.request(exchange, host, path)
         request.isDecoded = true
         try pass(request, .bytes(body), host, exchange, HeldAnswer(exchange, isOpen: true))
+    }
+
+    private func client(_ exchange: HTTPExchange) -> ClientIdentity {
+        ClientCredentials(exchange.head.headers, key).identity
+    }
+
+    /// What upstream is not to be asked for now is answered before anything is read.
+    private func admit(_ exchange: HTTPExchange, _ host: UpstreamHost) throws {
+        try UpstreamFailure.passingOn { try sender.admit(host, client(exchange)) }
     }
 
     private static func request(
@@ -95,8 +110,9 @@ struct Forwarder: Sendable {
         try failing(exchange, answer) {
             let sent = request.request(body)
             let isGone = { exchange.isCancelled }
-            let response = try Blocking.run(isGone: isGone) { [transport] in
-                try await transport.send(sent)
+            let client = client(exchange)
+            let response = try Blocking.run(isGone: isGone) { [sender] in
+                try await sender.send(sent, to: host, of: client)
             }
             let forwarded = ForwardedAnswer(response, to: request.url, of: host)
             if let reviser, reviser.begins(response) {

@@ -14,22 +14,20 @@ struct LFSFetch {
     private static let heldBytes = 4 << 10
 
     private let grant: LFSGrant
-    private let transport: any HTTPTransport
+    private let sender: UpstreamSender
 
-    init(_ grant: LFSGrant, _ transport: any HTTPTransport) {
+    init(_ grant: LFSGrant, _ sender: UpstreamSender) {
         self.grant = grant
-        self.transport = transport
+        self.sender = sender
     }
 
     /// Asks for one byte of it: whether it is there, and for this client.
     ///
-    /// - Throws: ``Refused``, `ClientError`.
+    /// - Throws: ``Refused``, ``UpstreamFailure``, `ClientError`.
     func ask(isGone: () -> Bool) throws {
         var request = request
         request.headers.append(("range", "bytes=0-0"))
-        let response = try Blocking.run(isGone: isGone) { [transport, request] in
-            try await transport.send(request)
-        }
+        let response = try send(request, isGone)
         // An object of no bytes has no first one.
         guard
             [200, 206].contains(response.status)
@@ -39,14 +37,11 @@ struct LFSFetch {
 
     /// Hands the object to the writer, the last of it only when all of it is known to be right; does not end it.
     ///
-    /// - Throws: ``Refused``; `ClientError`; ``CacheError/Code/damaged`` where it is not what its name says;
+    /// - Throws: ``Refused``; ``UpstreamFailure``; `ClientError`; ``CacheError/Code/damaged`` where it is not what its name says;
     ///   ``CacheError/Code/cancelled`` where nobody wants it any more.
     func run(_ writer: AnswerWriter, _ metrics: CacheMetrics) throws {
         let isGone = { writer.abandonIfUnwanted() }
-        let request = request
-        let response = try Blocking.run(isGone: isGone) { [transport] in
-            try await transport.send(request)
-        }
+        let response = try send(request, isGone)
         guard response.status == 200 else { throw Refused(response: response) }
         let download = grant.download
         let wrong = CacheError(.damaged, "the object that came is not the one that was asked for")
@@ -69,6 +64,19 @@ struct LFSFetch {
         }
         guard left == 0, hasher.finalize() == download.oid else { throw wrong }
         writer.append(held)
+    }
+
+    /// Another server than upstream may be there while that is away.
+    private func send(
+        _ request: HTTPRequest, _ isGone: () -> Bool
+    ) throws -> GitClient.HTTPResponse {
+        let (host, client) = (grant.address.host, grant.client)
+        if grant.isAtUpstream { try sender.admit(host, client) }
+        return try Blocking.run(isGone: isGone) { [sender, isAtUpstream = grant.isAtUpstream] in
+            isAtUpstream
+                ? try await sender.send(request, to: host, of: client)
+                : try await sender.transport.send(request)
+        }
     }
 
     private var request: HTTPRequest {

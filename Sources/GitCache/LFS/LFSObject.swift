@@ -71,7 +71,7 @@ final class LFSObject: Sendable {
     /// Asks upstream whether it lets the client in.
     private func renew(_ grant: LFSGrant) throws {
         let isGone = { [exchange] in exchange.isCancelled }
-        try LFSFetch(grant, core.forwarder.transport).ask(isGone: isGone)
+        try LFSFetch(grant, core.forwarder.sender).ask(isGone: isGone)
         core.lfsGrants.renew(token, oid)
     }
 
@@ -121,7 +121,7 @@ final class LFSObject: Sendable {
     ) throws {
         let sender = try exchange.sender(of: writer.reader(), stream(grant.download.size))
         do {
-            try LFSFetch(grant, core.forwarder.transport).run(writer, core.metrics)
+            try LFSFetch(grant, core.forwarder.sender).run(writer, core.metrics)
             writer.finish()
             isMade()
             sender.join()
@@ -146,6 +146,9 @@ final class LFSObject: Sendable {
                     307, text: "The object is elsewhere.",
                     headers: [("Location", grant.download.url.connectionText.printable)]
                 ).uncached)
+        }
+        if let failure = failure as? UpstreamFailure {
+            return try UpstreamFailure.passingOn { throw failure }
         }
         if (failure as? CacheError)?.code == .damaged {
             throw StatusRefusal(

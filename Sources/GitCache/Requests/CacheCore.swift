@@ -38,8 +38,9 @@ final class CacheCore: Sendable {
         mirrors = try MirrorFolder(
             options.store / "mirrors", budget: options.mirrorBudget, note: note)
         engine = try UploadPackEngine()
-        upstream = Upstream(options.transport, metrics)
-        forwarder = Forwarder(options.transport)
+        let sender = UpstreamSender(options.transport)
+        upstream = Upstream(sender, metrics)
+        forwarder = Forwarder(sender, key)
         let (grants, lfsGrants) = (grants, lfsGrants)
         let (answers, mirrors, engine) = (answers, mirrors, engine)
         let hasEnded = hasEnded

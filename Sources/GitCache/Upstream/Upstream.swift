@@ -7,16 +7,16 @@ import Synchronization
 /// A repository of an upstream that let a client in.
 struct UpstreamSession: Sendable {
     let pack: UploadPack
-    let host: ByteString
-    let client: ClientIdentity
+    private let host: UpstreamHost
+    private let client: ClientIdentity
     private let noted: NotingTransport
     private let upstream: Upstream
 
     fileprivate init(
         _ address: RepositoryAddress, _ credentials: ClientCredentials, _ upstream: Upstream
     ) async throws {
-        let noted = NotingTransport(upstream.transport, address.host, upstream.metrics)
-        let (host, client) = (address.host.identity, credentials.identity)
+        let (host, client) = (address.host, credentials.identity)
+        let noted = NotingTransport(upstream.sender, host, client, upstream.metrics)
         pack = try await upstream.asking(.capabilities, host, client, noted) {
             () throws(ClientError) in
             var options = address.host.options
@@ -48,12 +48,11 @@ struct UpstreamSession: Sendable {
 /// Asks upstreams on behalf of clients: with a client's own credentials, and nothing else that could let
 /// it in.
 struct Upstream: Sendable {
-    fileprivate let transport: any HTTPTransport
+    fileprivate let sender: UpstreamSender
     fileprivate let metrics: CacheMetrics
-    private let health = UpstreamHealth()
 
-    init(_ transport: any HTTPTransport, _ metrics: CacheMetrics) {
-        self.transport = transport
+    init(_ sender: UpstreamSender, _ metrics: CacheMetrics) {
+        self.sender = sender
         self.metrics = metrics
     }
 
@@ -78,38 +77,37 @@ struct Upstream: Sendable {
     }
 
     fileprivate func asking<Value: Sendable>(
-        _ phase: CacheMetrics.Phase, _ host: ByteString, _ client: ClientIdentity,
+        _ phase: CacheMetrics.Phase, _ host: UpstreamHost, _ client: ClientIdentity,
         _ noted: NotingTransport, _ body: () async throws(ClientError) -> Value
     ) async throws -> Value {
-        try health.admit(host, client)
+        try sender.admit(host, client)
         let start = ContinuousClock.now
         defer { metrics.add(phase, ContinuousClock.now - start) }
-        do throws(ClientError) {
-            let value = try await body()
-            health.succeeded(host)
-            return value
-        } catch {
+        do throws(ClientError) { return try await body() } catch {
             if let cause = error.cause as? StoreError { throw cause }
             if error.code == .cancelled { throw CacheError(.cancelled, "nobody waits") }
-            let failure = UpstreamFailure(error, headers: noted.headers)
-            health.failed(host, client, failure)
-            throw failure
+            throw UpstreamFailure(error, headers: noted.headers)
         }
     }
 }
 
 /// Notes what upstream says besides its status where it refuses.
 private final class NotingTransport: HTTPTransport {
-    private let transport: any HTTPTransport
+    private let sender: UpstreamSender
     private let host: UpstreamHost
+    private let client: ClientIdentity
     private let metrics: CacheMetrics
     private let noted = Mutex<[(name: String, value: ByteString)]>([])
 
     private static let passedOn = ["www-authenticate", "retry-after"]
 
-    init(_ transport: any HTTPTransport, _ host: UpstreamHost, _ metrics: CacheMetrics) {
-        self.transport = transport
+    init(
+        _ sender: UpstreamSender, _ host: UpstreamHost, _ client: ClientIdentity,
+        _ metrics: CacheMetrics
+    ) {
+        self.sender = sender
         self.host = host
+        self.client = client
         self.metrics = metrics
     }
 
@@ -121,7 +119,7 @@ private final class NotingTransport: HTTPTransport {
         // The logins of who runs the cache are not for its clients.
         request.usesNetrc = false
         noted.withLock { $0 = [] }
-        let response = try await transport.send(request)
+        let response = try await sender.send(request, to: host, of: client)
         if response.status >= 400 {
             let headers = Self.passedOn.flatMap { name in
                 response.headers.all(name).map { (name: name, value: $0) }

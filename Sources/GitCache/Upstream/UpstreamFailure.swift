@@ -16,7 +16,9 @@ struct UpstreamFailure: Error {
     var isOutage = false
 }
 
-extension UpstreamFailure {
+extension UpstreamFailure: CustomStringConvertible {
+    var description: String { reason }
+
     /// A status that says what to do about it is passed on; all else is none of a client's business.
     init(_ error: ClientError, headers: [(name: String, value: ByteString)] = []) {
         let message: String? =
@@ -55,8 +57,12 @@ extension UpstreamFailure {
 
     /// The seconds after which upstream wants to be asked again, if it said so.
     var retryAfter: Int? {
-        headers.first { $0.name == "retry-after" }.flatMap { Int($0.value.printable) }
-            .map { max(0, $0) }
+        headers.first { $0.name == "retry-after" }.flatMap { Self.seconds($0.value) }
+    }
+
+    /// What `Retry-After` says, where that is a number.
+    static func seconds(_ retryAfter: ByteString) -> Int? {
+        Int(retryAfter.printable).map { max(0, $0) }
     }
 
     /// Whether the client may not have what it asks for.
