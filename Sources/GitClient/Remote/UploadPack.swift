@@ -7,18 +7,36 @@ public struct UploadPack: Sendable {
     /// What the server can do; in versions 0 and 1 with its refs.
     public let advertisement: Advertisement
     private let remote: HTTPRemote
+    private let limits: WireLimits
+
+    /// Is told of the bytes of what the server says of itself or its refs, piece by piece, before they are read.
+    /// It may wait, and what it throws ends it.
+    package typealias ListingWatch = @Sendable (Int) async throws(ClientError) -> Void
 
     /// Asks the server what it can do.
     ///
-    /// - Parameter version: the version of the protocol to ask for; the server may answer in an older
-    ///   one.
+    /// - Parameters:
+    ///   - version: the version of the protocol to ask for; the server may answer in an older one.
+    ///   - limits: how much it may say.
     public init(
-        _ remote: HTTPRemote, version: ProtocolVersion = .v2
+        _ remote: HTTPRemote, version: ProtocolVersion = .v2, limits: WireLimits = .standard
+    ) async throws(ClientError) {
+        try await self.init(remote, version: version, limits: limits) {
+            _ throws(ClientError) in
+        }
+    }
+
+    package init(
+        _ remote: HTTPRemote, version: ProtocolVersion = .v2, limits: WireLimits,
+        watch: ListingWatch
     ) async throws(ClientError) {
         self.remote = remote
+        self.limits = limits
         let answer = try await remote.discover(.uploadPack, protocolVersion: version.number)
-        var decoder = AdvertisementDecoder(.http(service: GitService.uploadPack.rawValue))
+        var decoder = AdvertisementDecoder(
+            .http(service: GitService.uploadPack.rawValue), limits: limits)
         while let chunk = try await answer.next() {
+            try await watch(chunk.count)
             try await remote.wire { () throws(WireError) in try decoder.push(chunk) }
         }
         advertisement = try await remote.wire { () throws(WireError) in try decoder.finish() }
@@ -30,19 +48,27 @@ public struct UploadPack: Sendable {
     public init(_ remote: HTTPRemote, advertisement: Advertisement) {
         self.remote = remote
         self.advertisement = advertisement
+        limits = .standard
     }
 
     /// The server's refs: those whose names begin with one of `prefixes`, or more. All, HEAD among them,
     /// where there are none.
     public func refs(prefixes: [ByteString] = []) async throws(ClientError) -> AdvertisedRefs {
+        try await refs(prefixes: prefixes) { _ throws(ClientError) in }
+    }
+
+    package func refs(
+        prefixes: [ByteString], watch: ListingWatch
+    ) async throws(ClientError) -> AdvertisedRefs {
         if let refs = advertisement.refs { return refs }
         let request = LsRefsRequest(prefixes: prefixes, agent: userAgent)
         let body = try await remote.wire { () throws(WireError) in
             try request.encoded(for: advertisement)
         }
         let answer = try await post(body)
-        var decoder = LsRefsDecoder(advertisement)
+        var decoder = LsRefsDecoder(advertisement, limits: limits)
         while let chunk = try await answer.next() {
+            try await watch(chunk.count)
             try await remote.wire { () throws(WireError) in try decoder.push(chunk) }
         }
         return try await remote.wire { () throws(WireError) in try decoder.finish() }
@@ -56,7 +82,7 @@ public struct UploadPack: Sendable {
             try request.encoded(for: advertisement)
         }
         let answer = try await post(exchange.body)
-        var decoder = exchange.makeDecoder()
+        var decoder = exchange.makeDecoder(limits: limits)
         while let chunk = try await answer.next() {
             decoder.push(chunk)
             while let event = try await remote.wire({ () throws(WireError) in try decoder.next() })
