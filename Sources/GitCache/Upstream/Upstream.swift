@@ -27,7 +27,8 @@ struct UpstreamSession: Sendable {
             let remote = try HTTPRemote(
                 try address.host.url(of: address.path), transport: noted,
                 credentials: NoCredentials(), options: { _ throws(ClientError) in fixed })
-            return try await UploadPack(remote)
+            return try await UploadPack(
+                remote, limits: .ofListings, watch: upstream.listings.watch())
         }
         self.host = host
         self.client = client
@@ -50,6 +51,7 @@ struct UpstreamSession: Sendable {
 struct Upstream: Sendable {
     fileprivate let sender: UpstreamSender
     fileprivate let metrics: CacheMetrics
+    fileprivate let listings = LargeListings()
 
     init(_ sender: UpstreamSender, _ metrics: CacheMetrics) {
         self.sender = sender
@@ -72,7 +74,7 @@ struct Upstream: Sendable {
         of session: UpstreamSession, prefixes: [ByteString]
     ) async throws -> AdvertisedRefs {
         try await session.asking(.refs) { () throws(ClientError) in
-            try await session.pack.refs(prefixes: prefixes)
+            try await session.pack.refs(prefixes: prefixes, watch: listings.watch())
         }
     }
 

@@ -1,6 +1,7 @@
 import GitClient
 import GitCore
 import GitServer
+import GitWire
 
 /// Why upstream did not do what a client asked for.
 struct UpstreamFailure: Error {
@@ -35,6 +36,12 @@ extension UpstreamFailure: CustomStringConvertible {
             self.init(
                 status: error.status, headers: headers, message: message, reason: error.message,
                 isOutage: error.status == 503)
+        } else if error.code == .limit {
+            // Numbers of this side's alone.
+            let limit = (error.cause as? WireError)?.message ?? "there is a limit"
+            self.init(
+                status: 502, message: "The upstream's answer is too large: \(limit).",
+                reason: error.message)
         } else {
             // 500 may be one repository's trouble.
             let isOutage =
