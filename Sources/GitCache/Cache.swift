@@ -68,6 +68,7 @@ public final class Cache: Sendable {
             core.lfsGrants.setLifetime(next.grantLifetime)
             core.answers.setBudget(next.answerBudget)
             core.mirrors.setBudget(next.mirrorBudget)
+            core.mirrors.limits.maximumPackSize = next.maximumPackSize
             current = next
             return left
         }

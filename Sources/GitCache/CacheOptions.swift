@@ -15,6 +15,9 @@ public struct CacheOptions: Sendable {
     public var answerBudget: UInt64 = 10 << 30
     /// Bytes that mirrors may take on the disk. Those used least recently leave, but none that is in use.
     public var mirrorBudget: UInt64 = 100 << 30
+    /// The most bytes of one pack that is fetched from an upstream. What is larger is passed on without being
+    /// kept.
+    public var maximumPackSize: UInt64 = 32 << 30
     /// For how long requests that run go on when the cache is stopped.
     public var grace: Duration = .seconds(10)
     /// For how long upstream's showing a client its refs is a right to fetch what they lead to.

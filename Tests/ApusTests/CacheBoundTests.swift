@@ -2,8 +2,18 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// What an upstream may make `apus cache` hold.
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// What an upstream may make `apus cache` hold, in memory and on the disk.
 @Suite(.timeLimit(.minutes(10))) struct CacheBoundTests {
+    private let folder: TemporaryDirectory
+
+    init() throws { folder = try TemporaryDirectory() }
+
     private static let kind = "Content-Type: application/x-git-upload-pack-"
 
     private static func line(_ text: String) -> String {
@@ -55,5 +65,47 @@ import Testing
         #expect(after - before < 2 * Self.allowed, "\(before) KiB before, \(after) after")
         let answer = try pair.ask("GET /up/x.git/info/refs?service=git-upload-pack")
         #expect(answer.hasPrefix("HTTP/1.1 502 ") && answer.contains(told), "\(answer)")
+    }
+
+    /// The clone that is fed while the pack comes is broken off; from then on upstream is asked for it.
+    @Test(arguments: [2, 0])
+    func aRepositoryThatIsTooLargeIsPassedOn(version: Int) throws {
+        let upstream = try Upstream(commits: 1)
+        try run("sh", ["-c", #"head -c 3000000 /dev/urandom >"$0""#, "\(upstream.upstream)/noise"])
+            .required()
+        try upstream.commit(1)
+        _ = try folder.write("settings", "[cache]\n\tmaxPackSize = 1m\n".utf8)
+        let cache = try ApusServer(
+            cacheIn: folder("store"), of: CachePair.upstreams(),
+            ["--config", folder("settings")])
+        let url = "\(cache.http)/git/git/\(upstream.name).git"
+        let environment = protocolVersion(version)
+        let first = try Git.attempt(
+            ["clone", "-q", url, folder("first")], environment: environment)
+        #expect(!first.succeeded)
+        for name in ["second", "third"] {
+            try Git.run(["clone", "-q", url, folder(name)], environment: environment)
+            try Git.run(["fsck", "--strict"], in: folder(name))
+        }
+        // Nothing of it stays.
+        #expect(try run("find", [folder("store/mirrors"), "-name", "*.pack"]).out == "")
+        #expect(try run("find", [folder("store/mirrors"), "-name", "tmp_*"]).out == "")
+        let packs = try cache.requests().filter { $0.contains("\"cache\":\"") }
+        #expect(packs.suffix(2).allSatisfy { $0.contains("\"cache\":\"passed\"") }, "\(packs)")
+        #expect(packs.suffix(2).allSatisfy { $0.contains("(cache.maxPackSize)") }, "\(packs)")
+        #expect(
+            try cache.requests().filter { $0.contains("\"event\":\"what was fetched for") }.count
+                == 1)
+        // It is tried again when the setting is another.
+        _ = try folder.write("settings", "[cache]\n\tmaxPackSize = 100m\n".utf8)
+        kill(cache.id, SIGHUP)
+        #expect(
+            try eventually {
+                try run("rm", ["-rf", folder("fourth")]).required()
+                try Git.run(
+                    ["clone", "-q", url, folder("fourth")], environment: environment)
+                return try cache.requests().last { $0.contains("\"cache\":\"") }?
+                    .contains("\"cache\":\"made\"") == true
+            })
     }
 }

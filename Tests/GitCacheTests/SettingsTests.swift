@@ -43,6 +43,7 @@ import Testing
                 store = /srv/store
                 LISTEN = [::1]:80
                 answers = 3m
+                maxpacksize = 2g
                 grantlifetime = 2
                 grace = 0
                 staleness = 1k
@@ -70,6 +71,7 @@ import Testing
         #expect(options.store == "/srv/store")
         #expect(options.address == "::1" && options.port == 80)
         #expect(options.answerBudget == 3 << 20)
+        #expect(options.maximumPackSize == 2 << 30)
         #expect(options.grantLifetime == .seconds(2) && options.grace == .zero)
         #expect(options.staleness == .seconds(1_024))
         #expect(!options.logsRequests)
@@ -249,6 +251,7 @@ import Testing
         #expect(said.upstreams == left.upstreams)
         #expect(said.address == left.address && said.port == left.port)
         #expect(said.answerBudget == left.answerBudget)
+        #expect(said.maximumPackSize == left.maximumPackSize)
         #expect(said.grantLifetime == left.grantLifetime && said.grace == left.grace)
         #expect(said.staleness == left.staleness)
         #expect(said.logsRequests == left.logsRequests)

@@ -53,13 +53,7 @@ struct AnswerFolder: Sendable {
     func sync() throws(StoreError) { try File(path, O_RDONLY | O_DIRECTORY).sync() }
 
     /// Bytes that this user can still write to the file system; nil where it does not say.
-    var freeBytes: UInt64? {
-        var status = statvfs()
-        guard path.withCString({ statvfs($0, &status) }) == 0 else { return nil }
-        let (bytes, overflows) = UInt64(status.f_bavail)
-            .multipliedReportingOverflow(by: UInt64(status.f_frsize))
-        return overflows ? .max : bytes
-    }
+    var freeBytes: UInt64? { DiskSpace(path)?.free }
 
     /// The whole files with their sizes by serial number, and the serial numbers of those that were
     /// being written.

@@ -20,6 +20,9 @@ final class Mirror: Sendable {
         /// Packs in a row that could not be taken in.
         var badPacks = 0
         var isEmpty: Bool
+        /// What a fetch ended with that outgrew its limits, and until when none is tried again, as long as the
+        /// limit of its size is the same.
+        var excess: (error: StoreError, limit: UInt64, until: ContinuousClock.Instant)?
         /// What fetches, and when somebody last waited for it.
         var task: Task<Void, Never>?
         var lastWait = ContinuousClock.now
@@ -27,16 +30,20 @@ final class Mirror: Sendable {
 
     private let state: Monitor<State>
     private let upkeep: MirrorUpkeep
+    private let limits: MirrorLimits
+    private let note: @Sendable (String) -> Void
     private static let interval = 200
-    /// A fetch that nobody waits for is done to its end if that is not too far.
-    private static let patience: Duration = .seconds(600)
     static let kept: ByteString = "refs/cache/"
 
+    /// - Parameter note: is told of what no request is about.
     init(
-        _ name: ByteString, _ repository: Repository, _ upkeep: MirrorUpkeep
+        _ name: ByteString, _ repository: Repository, _ upkeep: MirrorUpkeep,
+        _ limits: MirrorLimits, note: @escaping @Sendable (String) -> Void
     ) throws(StoreError) {
         self.name = name
+        self.note = note
         self.upkeep = upkeep
+        self.limits = limits
         self.repository = repository
         let isEmpty = try repository.refs.list(prefix: Self.kept, peeling: false).isEmpty
         state = Monitor(State(isEmpty: isEmpty))
@@ -48,11 +55,11 @@ final class Mirror: Sendable {
     /// Whether something is being fetched into it.
     var isFetching: Bool { state.change { $0.isFetching } }
 
-    /// Ends a fetch that nobody has waited for in a long time: upstream may send without end.
+    /// Ends a fetch that nobody has waited for in a long time (``MirrorLimits/patience``).
     func endUnwantedFetch() {
         let now = ContinuousClock.now
         state.change { state in
-            if state.isFetching, now - state.lastWait > Self.patience { state.task?.cancel() }
+            if state.isFetching, now - state.lastWait > limits.patience { state.task?.cancel() }
         }
     }
 
@@ -77,6 +84,7 @@ final class Mirror: Sendable {
                 return
             }
             guard let session else { throw UpstreamFailure.away }
+            try refuseExcess()
             let turn = turn()
             if turn.isMine {
                 begin(turn) { [self] in
@@ -97,7 +105,9 @@ final class Mirror: Sendable {
         _ pack: PackRequest, _ shown: AdvertisedRefs, _ session: UpstreamSession?,
         isUnwanted: () -> Bool
     ) throws -> FirstFetch? {
-        guard let session, let turn = firstTurn() else { return nil }
+        guard let session, isEmpty else { return nil }
+        try refuseExcess()
+        guard let turn = firstTurn() else { return nil }
         let first: FirstFetch
         do { first = try FirstFetch(self, turn) } catch {
             begin(turn) {}
@@ -206,15 +216,26 @@ final class Mirror: Sendable {
     ) async throws {
         var seen: Set<ObjectID> = []
         let wants = wants.filter { seen.insert($0).inserted }
+        let bound = PackBound(limits, repository.objects.directory)
+        var bounded = options
+        bounded.sink = { event in
+            try bound.see(event)
+            try await options.sink?(event)
+        }
+        let (limit, fixed) = (limits.maximumPackSize, bounded)
         do {
             try await session.asking(.fetch) { () throws(ClientError) in
                 let summary = try await Fetch(
-                    into: repository, from: session.pack, options: options
+                    into: repository, from: session.pack, options: fixed
                 ).run(wants: wants, shown: shown)
                 defer { summary.release() }
                 do throws(StoreError) { try keep(wants) } catch { throw ClientError(error) }
             }
             state.change { $0.badPacks = 0 }
+        } catch let error as StoreError where error.code == .limit {
+            state.change { $0.excess = (error, limit, .now + bound.pause) }
+            note("what was fetched for the mirror of \(name) was given up: \(error.message)")
+            throw error
         } catch let error as StoreError where error.code == .corrupt {
             let count = state.change { state in
                 state.badPacks += 1
@@ -223,6 +244,18 @@ final class Mirror: Sendable {
             // The first time it is rather the pack that is at fault than what is here.
             throw count == 1 ? PassedBy(cause: error) as any Error : error
         }
+    }
+
+    /// - Throws: the `StoreError` that a fetch ended with lately that outgrew its limits.
+    private func refuseExcess() throws(StoreError) {
+        let now = ContinuousClock.now
+        let error = state.change { state -> StoreError? in
+            guard let excess = state.excess else { return nil }
+            if excess.limit == limits.maximumPackSize, now < excess.until { return excess.error }
+            state.excess = nil
+            return nil
+        }
+        if let error { throw error }
     }
 
     /// Has refs lead to what came.

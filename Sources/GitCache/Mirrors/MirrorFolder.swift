@@ -41,13 +41,16 @@ final class MirrorFolder: Sendable {
     let places: Mutex<[ByteString: Place]>
     let note: @Sendable (String) -> Void
     private let upkeep: MirrorUpkeep
+    let limits: MirrorLimits
 
     /// - Parameter note: is told of what fails while nobody waits for it.
     /// - Throws: ``CacheError/Code/store``.
     init(
-        _ path: ByteString, budget: UInt64, note: @escaping @Sendable (String) -> Void = { _ in }
+        _ path: ByteString, budget: UInt64, limits: MirrorLimits = MirrorLimits(),
+        note: @escaping @Sendable (String) -> Void = { _ in }
     ) throws(CacheError) {
         self.path = path
+        self.limits = limits
         limit = Atomic(budget)
         self.note = note
         do throws(StoreError) {
@@ -156,7 +159,9 @@ final class MirrorFolder: Sendable {
         guard var place = places[name] else { return nil }
         if place.mirror == nil {
             try Self.removeLeftovers(place.directory)
-            place.mirror = try Mirror(name, try Self.repository(at: place.directory), upkeep)
+            place.mirror = try Mirror(
+                name, try Self.repository(at: place.directory), upkeep, limits,
+                note: note)
         }
         if asUse { place.lastUse = max(place.lastUse, millisecondsSince1970()) }
         // The system's clock may be set back.

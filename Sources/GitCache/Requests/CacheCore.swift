@@ -36,7 +36,8 @@ final class CacheCore: Sendable {
         answers = try AnswerStore(
             options.store, AnswerStore.Options(budget: options.answerBudget))
         mirrors = try MirrorFolder(
-            options.store / "mirrors", budget: options.mirrorBudget, note: note)
+            options.store / "mirrors", budget: options.mirrorBudget,
+            limits: MirrorLimits(packSize: options.maximumPackSize), note: note)
         engine = try UploadPackEngine()
         let sender = UpstreamSender(options.transport)
         upstream = Upstream(sender, metrics)

@@ -40,6 +40,9 @@ extension Setting where Target == CacheOptions {
         Setting("mirrors", "100g") { options, value throws(SettingFault) in
             options.mirrorBudget = try value.size()
         },
+        Setting("maxPackSize", "32g") { options, value throws(SettingFault) in
+            options.maximumPackSize = try value.size()
+        },
         Setting("grantLifetime", "60") { options, value throws(SettingFault) in
             options.grantLifetime = try value.seconds(1 ... 86_400)
         },
