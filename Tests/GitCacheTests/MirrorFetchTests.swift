@@ -81,6 +81,70 @@ import Testing
         return mirror.repository.objects.packPaths
     }
 
+    // MARK: A pack that is bad
+
+    /// It is not the mirror's fault: the next fetch gets what is missing, and no more.
+    @Test func aBadPackLeavesTheMirror() async throws {
+        let folder = try folder()
+        defer { folder.stop() }
+        let mirror = try folder.mirror("forge/x", .sha1)
+        try await ensure(mirror, try await list()).get()
+        let before = try packs(mirror)
+        try #require(before.count == 1)
+
+        try commit(5_000)
+        let listing = try await list()
+        upstream.change {
+            $0.changes = { bytes in
+                var bytes = bytes
+                bytes[bytes.count / 2] ^= 0x10
+                return bytes
+            }
+        }
+        let error = await #expect(throws: PassedBy.self) {
+            let outcome = try await ensure(mirror, listing)
+            try PassedBy.catching(mirror, folder) { try outcome.get() }
+        }
+        #expect(error?.cause.code == .corrupt)
+        #expect(folder.has(mirror) && folder.names == ["forge/x"])
+        #expect(try packs(mirror) == before && leftovers(mirror).isEmpty)
+
+        upstream.change { $0.changes = nil }
+        try await ensure(mirror, listing).get()
+        #expect(folder.has(mirror))
+        #expect(Set(before).isSubset(of: try packs(mirror)))
+        // It said what it has, and a commit, a tree and a blob came.
+        #expect(upstream.fetches.count == 3)
+        #expect(upstream.fetches.last?.contains("have ") == true)
+        let counts = mirror.repository.objects.packCounts
+        #expect(counts.first { !before.contains($0.path + ".pack") }?.count ?? 3 == 3, "\(counts)")
+        #expect(MirrorCheck.fault(of: mirror.repository) == nil)
+    }
+
+    /// If the next is bad as well, it may be for what is here.
+    @Test func afterTwoBadPacksTheMirrorIsMadeAnew() async throws {
+        let folder = try folder()
+        defer { folder.stop() }
+        let mirror = try folder.mirror("forge/x", .sha1)
+        try await ensure(mirror, try await list()).get()
+        try commit(5_000)
+        let listing = try await list()
+        upstream.change {
+            $0.changes = { bytes in
+                var bytes = bytes
+                bytes[bytes.count / 2] ^= 0x10
+                return bytes
+            }
+        }
+        for number in 1 ... 2 {
+            let outcome = try await ensure(mirror, listing)
+            #expect(throws: PassedBy.self) {
+                try PassedBy.catching(mirror, folder) { try outcome.get() }
+            }
+            #expect(folder.has(mirror) == (number == 1))
+        }
+    }
+
     // MARK: A pack without an end
 
     private func sendWithoutEnd(every pause: Duration? = nil) {
@@ -91,6 +155,42 @@ import Testing
                 return EndlessPack.piece
             }
         }
+    }
+
+    @Test func aFetchThatNobodyWaitsForIsEnded() async throws {
+        let folder = try folder(MirrorLimits(patience: .milliseconds(600)))
+        defer { folder.stop() }
+        let mirror = try folder.mirror("forge/x", .sha1)
+        let listing = try await list()
+        sendWithoutEnd(every: .milliseconds(20))
+
+        // As long as somebody waits it goes on.
+        let start = ContinuousClock.now
+        let isGone = Mutex(false)
+        async let waiting = ensure(mirror, listing) { isGone.withLock { $0 } }
+        #expect(try await comes { !(try leftovers(mirror).isEmpty) })
+        while ContinuousClock.now - start < .milliseconds(1_500) {
+            folder.endUnwantedFetches()
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        #expect(mirror.isFetching && upstream.endedFetches == 0)
+        isGone.withLock { $0 = true }
+        let outcome = try await waiting
+        #expect(code { try outcome.get() } == .cancelled)
+
+        // Somebody may come again at once.
+        folder.endUnwantedFetches()
+        #expect(mirror.isFetching)
+        #expect(
+            try await comes {
+                folder.endUnwantedFetches()
+                return !mirror.isFetching
+            })
+        #expect(try await comes { upstream.endedFetches == 1 })
+        #expect(try leftovers(mirror).isEmpty && packs(mirror).isEmpty && folder.has(mirror))
+        // The next begins anew.
+        upstream.change { ($0.changes, $0.continues) = (nil, nil) }
+        try await ensure(mirror, listing).get()
     }
 
     @Test func aPackThatIsTooLargeIsGivenUp() async throws {
