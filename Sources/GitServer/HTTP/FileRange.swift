@@ -1,4 +1,4 @@
-internal import GitCore
+package import GitCore
 
 #if canImport(Glibc)
     import Glibc
@@ -17,8 +17,8 @@ internal import GitCore
 //
 // What is not one range in this form asks for the whole, as RFC 9110 allows for all that Range says.
 
-/// What a request wants of a file.
-enum FileRange: Hashable {
+/// What a request wants of a file, or of anything else whose size is known.
+package enum FileRange: Hashable, Sendable {
     case whole
     case part(Range<UInt64>)
     case unsatisfiable
@@ -26,7 +26,7 @@ enum FileRange: Hashable {
     /// - Parameters:
     ///   - size: of the file, in bytes.
     ///   - tag: its strong ETag.
-    init(_ head: RequestHead, size: UInt64, tag: ByteString) {
+    package init(_ head: RequestHead, size: UInt64, tag: ByteString) {
         self = .whole
         guard head.method == "GET", let field = head.headers.value("range"),
             head.headers.value("if-range").map({ $0 == tag }) ?? true
@@ -82,21 +82,29 @@ extension HTTPResponse {
         file descriptor: Int32, size: UInt64, tag: String, for head: RequestHead,
         headers: [(name: String, value: String)]
     ) {
+        let range = FileRange(head, size: size, tag: ByteString(tag))
+        if range == .unsatisfiable { closeDescriptor(descriptor) }
+        self.init(range, of: size, tag: tag, headers: headers) { part in
+            .file(
+                descriptor: descriptor, offset: part.lowerBound,
+                count: part.upperBound - part.lowerBound)
+        }
+    }
+
+    /// What is wanted of so many bytes.
+    ///
+    /// - Parameter body: makes the body with a part of them; not called where there is no such part.
+    package init(
+        _ range: FileRange, of size: UInt64, tag: String,
+        headers: [(name: String, value: String)], body: (Range<UInt64>) -> Body
+    ) {
         let headers = headers + [("Accept-Ranges", "bytes"), ("ETag", tag)]
-        switch FileRange(head, size: size, tag: ByteString(tag)) {
-        case .whole:
-            self.init(
-                200, headers: headers,
-                body: .file(descriptor: descriptor, offset: 0, count: size))
+        switch range {
+        case .whole: self.init(200, headers: headers, body: body(0 ..< size))
         case .part(let part):
             let place = "bytes \(part.lowerBound)-\(part.upperBound - 1)/\(size)"
-            self.init(
-                206, headers: headers + [("Content-Range", place)],
-                body: .file(
-                    descriptor: descriptor, offset: part.lowerBound,
-                    count: part.upperBound - part.lowerBound))
+            self.init(206, headers: headers + [("Content-Range", place)], body: body(part))
         case .unsatisfiable:
-            closeDescriptor(descriptor)
             self.init(
                 416, text: "There is no such part.",
                 headers: [("Content-Range", "bytes */\(size)")])
