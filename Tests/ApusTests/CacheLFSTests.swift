@@ -184,6 +184,118 @@ import Testing
         #expect(Array(try server.get(place).body.utf8) == object.bytes)
     }
 
+    /// A part of what is coming comes with it; upstream is asked for the whole, once.
+    @Test func aPartOfWhatIsComingIsSent() throws {
+        let (object, server, gate) = try halfWay()
+        let scratch = try TemporaryDirectory()
+        let whole = try curl(server, scratch("whole"), [])
+        #expect(eventually { (readFile(scratch("whole"))?.count ?? 0) > 900_000 })
+        let half = 1 << 20
+        // From before the middle, from behind it, the end, and parts that are there; with what is known by now.
+        let asked = [
+            ("1000000-", 1_000_000 ..< object.bytes.count, "206"),
+            ("1500000-", 1_500_000 ..< object.bytes.count, "206"),
+            ("-1000", object.bytes.count - 1_000 ..< object.bytes.count, "206"),
+            ("0-99", 0 ..< 100, "206"), ("100-700000", 100 ..< 700_001, "206"),
+            ("\(half - 10)-\(half + 9)", half - 10 ..< half + 10, "206"),
+            ("0-", 0 ..< object.bytes.count, "206"),
+            ("5-3", 0 ..< object.bytes.count, "200"),
+        ]
+        let clients = try asked.enumerated().map { number, one in
+            try curl(server, scratch("\(number)"), ["-r", one.0])
+        }
+        // Of a part behind which something is to come, not all is sent: it may not be what it should be.
+        #expect(eventually { (readFile(scratch("0"))?.count ?? 0) > 40_000 })
+        #expect(eventually { (readFile(scratch("4"))?.count ?? 0) > 500_000 })
+        #expect((readFile(scratch("4"))?.count ?? 0) < 700_000)
+        #expect(readFile(scratch("3"))?.isEmpty ?? true)
+        let none = try curl(server, scratch("none"), ["-r", "\(object.bytes.count)-"]).wait()
+        #expect(none.out.hasPrefix("416 "), "\(none)")
+        gate.open()
+        for (number, (range, bytes, status)) in asked.enumerated() {
+            let result = try clients[number].wait()
+            let place = "bytes \(bytes.lowerBound)-\(bytes.upperBound - 1)/\(object.bytes.count)"
+            #expect(
+                result.succeeded && result.out == "\(status) \(status == "206" ? place : "")",
+                "\(range): \(result)")
+            let isRight = readFile(scratch("\(number)")) == Array(object.bytes[bytes])
+            #expect(isRight, "\(range)")
+        }
+        let isRight = try whole.wait().succeeded && readFile(scratch("whole")) == object.bytes
+        #expect(isRight)
+        #expect(server.fetched.count == 1)
+    }
+
+    /// Where a part does not come soon the whole is sent: who hears nothing gives up.
+    @Test func aPartThatIsLongInComingIsNotWaitedFor() throws {
+        let (object, server, gate) = try halfWay()
+        let scratch = try TemporaryDirectory()
+        // The first to ask for it, and one that follows.
+        let clients = try (0 ..< 2).map { number in
+            defer { usleep(200_000) }
+            return try curl(server, scratch("\(number)"), ["-r", "2000000-"])
+        }
+        for number in 0 ..< 2 {
+            #expect(eventually { (readFile(scratch("\(number)"))?.count ?? 0) > 900_000 })
+        }
+        gate.open()
+        for (number, client) in clients.enumerated() {
+            #expect(try client.wait().out == "200 ")
+            let isRight = readFile(scratch("\(number)")) == object.bytes
+            #expect(isRight)
+        }
+        #expect(server.fetched.count == 1)
+    }
+
+    /// No part of what is not what its name says is sent to its end.
+    @Test func aPartOfWhatIsWrongIsSentToNobody() throws {
+        let (object, server, gate) = try halfWay(isRight: false)
+        let scratch = try TemporaryDirectory()
+        let clients = try ["0-99", "0-800000", "-100"].map { range in
+            try curl(server, scratch(range), ["-r", range])
+        }
+        #expect(eventually { (readFile(scratch("0-800000"))?.count ?? 0) > 500_000 })
+        gate.open()
+        for client in clients {
+            let result = try client.wait()
+            #expect(result.out.hasPrefix("502 ") || result.exit == .code(18), "\(result)")
+        }
+        for name in ["0-99", "-100"] {
+            #expect(!(readFile(scratch(name)) ?? []).starts(with: object.bytes.prefix(50)))
+        }
+        #expect((readFile(scratch("0-800000"))?.count ?? 0) < 800_000)
+    }
+
+    /// One of two mebibytes, of which upstream sends the second only when the gate is open.
+    private func halfWay(isRight: Bool = true) throws -> (LFSUpstream.Object, LFSUpstream, Gate) {
+        var random = SystemRandomNumberGenerator()
+        let bytes = (0 ..< 2 << 20).map { _ in UInt8.random(in: 0 ... 255, using: &random) }
+        let object = try LFSUpstream.Object(bytes)
+        let server = try LFSUpstream([object])
+        let gate = Gate()
+        server.change {
+            $0.answer = { call in
+                call.write(
+                    Array("HTTP/1.1 200 So\r\nContent-Length: \(bytes.count)\r\n\r\n".utf8))
+                call.write(Array(bytes.prefix(1 << 20)))
+                gate.wait()
+                call.write(Array(bytes.dropFirst(1 << 20).dropLast()))
+                return call.write([isRight ? bytes[bytes.count - 1] : ~bytes[bytes.count - 1]])
+            }
+        }
+        return (object, server, gate)
+    }
+
+    /// Says the status and the place of what it got.
+    private func curl(
+        _ server: LFSUpstream, _ file: String, _ options: [String]
+    ) throws -> ChildProcess {
+        try ChildProcess(
+            "curl",
+            ["-sS", "-N", "-o", file, "-w", "%{http_code} %header{content-range}"] + options
+                + [server.pair.cache.http + server.place("anna")])
+    }
+
     /// The first byte does not wait for the last, and a second client follows.
     @Test func whoAsksForWhatIsComingFollows() throws {
         let object = try LFSUpstream.Object([UInt8](repeating: 0x61, count: 2 << 20))

@@ -68,6 +68,52 @@ import Testing
         if isGood { #expect(try store.whole(key(1)).bytes() == bytes) }
     }
 
+    @Test func aReaderPassesOverWhatItDoesNotWant() throws {
+        let scratch = try Scratch()
+        let store = try scratch.open()
+        let bytes = content(1, 10_000)
+        let writer = try store.writer(key(1))
+        let reader = try store.reader(key(1))
+        #expect(!reader.skip(to: 0, within: 20))
+        writer.append(Array(bytes[..<5_000]))
+        #expect(reader.skip(to: 4_000, within: 0) && reader.position == 4_000)
+        // Back is no way.
+        #expect(reader.skip(to: 10, within: 0) && reader.position == 4_000)
+        #expect(!reader.skip(to: 5_000, within: 20) && reader.position == 4_000)
+        let waiting = try Running { reader.skip(to: 7_000, within: 60_000) }
+        usleep(20_000)
+        #expect(!waiting.isDone)
+        writer.append(Array(bytes[5_000...]))
+        #expect(try waiting.value())
+        writer.finish()
+        #expect(try reader.rest() == Array(bytes[7_000...]))
+        #expect(!reader.skip(to: 10_000, within: 60_000))
+    }
+
+    /// What goes past the disk is not there to be passed over; nobody waits for it in vain.
+    @Test(arguments: [true, false]) func whoWaitsForAPartHearsThatItDoesNotCome(
+        isFull: Bool
+    ) throws {
+        let scratch = try Scratch()
+        let store = try scratch.open { $0.largest = 100 }
+        let writer = try store.writer(key(1))
+        let reader = try store.reader(key(1))
+        writer.append(content(1, 100))
+        let waiting = try Running { reader.skip(to: 150, within: 60_000) }
+        usleep(20_000)
+        #expect(!waiting.isDone)
+        if isFull {
+            writer.append(content(2, 100))
+            #expect(!writer.isKept)
+        } else {
+            writer.abandon(CacheError(.abandoned, "x"))
+        }
+        #expect(try !waiting.value() && reader.position == 0)
+        guard isFull else { return }
+        writer.finish()
+        #expect(try reader.rest() == content(1, 100) + content(2, 100))
+    }
+
     @Test func theWriterWaitsForNoReader() throws {
         let scratch = try Scratch()
         let store = try scratch.open { $0.tailSize = 1 }

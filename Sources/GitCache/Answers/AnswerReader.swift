@@ -63,6 +63,21 @@ package final class AnswerReader: Sendable {
         return bytes
     }
 
+    /// Passes over what comes before `offset`, once that is written. False, and nothing passed over, where it is
+    /// not written in so many milliseconds, or the answer is not kept on disk.
+    package func skip(to offset: UInt64, within patience: Int) -> Bool {
+        var isWritten = false
+        _ = growing.state.wait(milliseconds: patience) { state in
+            isWritten = state.isKept && growing.length.load(ordering: .relaxed) > offset
+            return isWritten || !state.isKept || state.end != nil
+                || place.isCancelled.load(ordering: .relaxed)
+        }
+        if isWritten, place.value < offset {
+            place.position.store(offset, ordering: .sequentiallyConsistent)
+        }
+        return isWritten
+    }
+
     /// The same answer as a whole one, once it is that: the rest can go by sendfile from ``position`` on.
     /// nil before, and where it is not kept on disk.
     package var whole: WholeAnswer? {

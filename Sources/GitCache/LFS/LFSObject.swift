@@ -34,6 +34,9 @@ final class LFSObject: Sendable {
         if !grant.isFresh {
             do { try renew(grant) } catch { return try answer(grant, failure: error) }
         }
+        let range = FileRange(
+            exchange.head, size: grant.download.size, tag: ByteString(tag))
+        if range == .unsatisfiable { return exchange.respond(response(range, grant)) }
         while true {
             let grant = try self.grant()
             guard let key else { throw CacheError(.invalid, "no key") }
@@ -44,13 +47,13 @@ final class LFSObject: Sendable {
                 return try send(answer)
             case .growing(let reader):
                 exchange.note("cache", "shared")
-                if try follow(reader, grant) { return }
+                if try follow(reader, grant, range) { return }
             case .missing(let writer):
                 // If it was withdrawn before this was begun, it is for nobody.
                 let grant = try self.grant()
                 exchange.note("cache", "made")
                 let begun = ContinuousClock.now
-                try fetch(writer, grant) { [core] in
+                try fetch(writer, grant, range) { [core] in
                     core.metrics.made(key, in: ContinuousClock.now - begun)
                 }
                 return
@@ -75,6 +78,8 @@ final class LFSObject: Sendable {
         core.lfsGrants.renew(token, oid)
     }
 
+    private var tag: String { "\"\(oid)\"" }
+
     private var key: AnswerKey? {
         var hasher = PlainHasher(.sha256)
         hasher.update(Array("lfs\0".utf8) + oid.rawBytes)
@@ -92,14 +97,16 @@ final class LFSObject: Sendable {
         let file = try exchange.descriptor(of: answer)
         exchange.respond(
             GitServer.HTTPResponse(
-                file: file, size: answer.size, tag: "\"\(oid)\"", for: exchange.head,
+                file: file, size: answer.size, tag: tag, for: exchange.head,
                 headers: Self.head))
     }
 
     /// Sends what somebody else fetches. False where that has come to nothing before its first byte.
-    private func follow(_ reader: AnswerReader, _ grant: LFSGrant) throws -> Bool {
+    private func follow(
+        _ reader: AnswerReader, _ grant: LFSGrant, _ range: FileRange
+    ) throws -> Bool {
         do throws(CacheError) {
-            try exchange.send(reader, stream(grant.download.size))
+            try exchange.send(reader, response(.whole, grant), part(range, grant))
             return true
         } catch {
             if error.code == .again { return false }
@@ -108,8 +115,17 @@ final class LFSObject: Sendable {
         }
     }
 
-    private func stream(_ size: UInt64) -> GitServer.HTTPResponse {
-        GitServer.HTTPResponse(200, headers: Self.head, body: .stream(count: size))
+    /// The head of an answer whose bytes are still coming.
+    private func response(_ range: FileRange, _ grant: LFSGrant) -> GitServer.HTTPResponse {
+        GitServer.HTTPResponse(
+            range, of: grant.download.size, tag: tag, headers: Self.head
+        ) { part in .stream(count: part.upperBound - part.lowerBound) }
+    }
+
+    /// nil where the whole is asked for.
+    private func part(_ range: FileRange, _ grant: LFSGrant) -> AnswerPart? {
+        guard case .part(let bytes) = range else { return nil }
+        return AnswerPart(range: bytes, response: response(range, grant))
     }
 
     // MARK: From upstream
@@ -117,9 +133,10 @@ final class LFSObject: Sendable {
     /// Fetches the object for all who follow. This thread fetches and another one sends to the client, so that
     /// if it hangs up, the fetch goes on for others.
     private func fetch(
-        _ writer: AnswerWriter, _ grant: LFSGrant, isMade: () -> Void
+        _ writer: AnswerWriter, _ grant: LFSGrant, _ range: FileRange, isMade: () -> Void
     ) throws {
-        let sender = try exchange.sender(of: writer.reader(), stream(grant.download.size))
+        let sender = try exchange.sender(
+            of: writer.reader(), response(.whole, grant), part(range, grant))
         do {
             try LFSFetch(grant, core.forwarder.sender).run(writer, core.metrics)
             writer.finish()

@@ -9,10 +9,20 @@ import GitStore
     import Musl
 #endif
 
+/// A part of an answer that is still being made, as a client asked for it.
+struct AnswerPart: Sendable {
+    let range: Range<UInt64>
+    /// The head that goes before it, in place of that of the whole.
+    let response: HTTPResponse
+}
+
 /// How kept answers get to clients.
 extension HTTPExchange {
     /// Bytes that are sent at a time.
     private static var portion: Int { 256 << 10 }
+    /// For how long a part is waited for, in milliseconds: clients give up where they hear nothing for half a
+    /// minute.
+    private static var patience: Int { 10_000 }
 
     /// A file descriptor of a kept answer, for a body that closes it. Until the answer is sent it takes room on
     /// the disk.
@@ -25,19 +35,47 @@ extension HTTPExchange {
 
     /// Sends what comes until there is no more.
     ///
-    /// - Parameter response: goes out first, once it is known that something comes, or that nothing does.
+    /// - Parameters:
+    ///   - response: goes out first, once it is known that something comes, or that nothing does.
+    ///   - part: is sent in place of the whole, if it begins to come soon.
     /// - Throws: ``CacheError/Code/again`` where nothing was sent and the same can be asked anew; other errors
     ///   in the middle of an answer.
-    func send(_ reader: AnswerReader, _ response: HTTPResponse) throws(CacheError) {
+    func send(
+        _ reader: AnswerReader, _ response: HTTPResponse, _ part: AnswerPart? = nil
+    ) throws(CacheError) {
         onCancel { reader.cancel() }
         defer { onCancel(nil) }
+        if let part, reader.skip(to: part.range.lowerBound, within: Self.patience) {
+            do throws(CacheError) { return try send(reader, part) } catch {
+                guard status == nil, error.code == .abandoned else { throw error }
+                throw CacheError(.again, error.message, cause: error.cause)
+            }
+        }
         while true {
             let piece = try reader.next(upTo: Self.portion)
             respond(response)
             if piece.isEmpty { return }
-            do throws(ExchangeEnded) { try write(piece) } catch {
-                throw CacheError(.cancelled, "the client is gone")
-            }
+            try send(piece)
+        }
+    }
+
+    /// The last piece goes out when the whole answer has come to a good end: who has only a part of it cannot see
+    /// whether it is right.
+    private func send(_ reader: AnswerReader, _ part: AnswerPart) throws(CacheError) {
+        var left = part.range.upperBound - part.range.lowerBound
+        while left > 0 {
+            let piece = try reader.next(upTo: Int(min(left, UInt64(Self.portion))))
+            if piece.isEmpty { return }
+            left -= UInt64(piece.count)
+            if left == 0 { while try !reader.next(upTo: Self.portion).isEmpty {} }
+            respond(part.response)
+            try send(piece)
+        }
+    }
+
+    private func send(_ piece: [UInt8]) throws(CacheError) {
+        do throws(ExchangeEnded) { try write(piece) } catch {
+            throw CacheError(.cancelled, "the client is gone")
         }
     }
 
@@ -46,11 +84,11 @@ extension HTTPExchange {
     ///
     /// - Parameter hasEnded: called when nothing more is sent.
     func sender(
-        of reader: AnswerReader, _ response: HTTPResponse,
+        of reader: AnswerReader, _ response: HTTPResponse, _ part: AnswerPart? = nil,
         hasEnded: @escaping @Sendable () -> Void = {}
     ) throws(StoreError) -> SystemThread {
         try SystemThread { [self] in
-            do throws(CacheError) { try send(reader, response) } catch {
+            do throws(CacheError) { try send(reader, response, part) } catch {
                 // Where nothing was sent, another answer may be.
                 if error.code != .again { fail() }
             }
