@@ -15,7 +15,7 @@ import Synchronization
 final class LoginThrottle: Sendable {
     private struct State {
         var byName = Tally<Source>()
-        var byNetwork = Tally<Network>()
+        var byNetwork = Tally<PeerNetwork>()
         var waiting = 0
     }
 
@@ -78,33 +78,13 @@ final class LoginThrottle: Sendable {
     private func time(after count: Int) -> Int { min(first << min(count - 1, 16), longest) }
 }
 
-/// Where a client is: an IPv4 address, or the first half of an IPv6 address, of which one client may use all
-/// that the other half can be.
-private struct Network: Hashable {
-    private let bytes: [UInt8]
-
-    private static let mappedIPv4: [UInt8] = Array(repeating: 0, count: 10) + [0xff, 0xff]
-
-    init(_ address: String) {
-        var bytes = [UInt8](repeating: 0, count: 16)
-        let text = String(address.prefix { $0 != "%" })
-        if inet_pton(AF_INET6, text, &bytes) == 1 {
-            self.bytes = Array(bytes.starts(with: Self.mappedIPv4) ? bytes[12...] : bytes[..<8])
-        } else if inet_pton(AF_INET, text, &bytes) == 1 {
-            self.bytes = Array(bytes[..<4])
-        } else {
-            self.bytes = Array(address.utf8)
-        }
-    }
-}
-
 /// A name in a network. The name is kept as a hash, since a client may send a long one.
 private struct Source: Hashable {
-    let network: Network
+    let network: PeerNetwork
     private let name: Int
 
     init(_ peer: String, _ name: ByteString) {
-        network = Network(peer)
+        network = PeerNetwork(peer)
         self.name = name.hashValue
     }
 }
