@@ -14,12 +14,19 @@ import Testing
 
 @Suite(.timeLimit(.minutes(10)))
 struct GenerationTurnsTests {
-    private let anna = IdentityKey().identity(of: ["authorization: anna"])
-    private let bert = IdentityKey().identity(of: ["authorization: bert"])
+    private let key = IdentityKey()
+    private var anna: GenerationTurns.Client { client("authorization: anna") }
+    private var bert: GenerationTurns.Client { client("authorization: bert") }
+
+    private func client(
+        _ login: ByteString, _ address: String = "192.0.2.1"
+    ) -> GenerationTurns.Client {
+        GenerationTurns.Client(network: PeerNetwork(address), login: key.identity(of: [login]))
+    }
 
     /// Has one wait on a thread of its own, until it is in the queue.
     private func wait(
-        _ turns: GenerationTurns, _ repository: ByteString, _ client: ClientIdentity,
+        _ turns: GenerationTurns, _ repository: ByteString, _ client: GenerationTurns.Client,
         _ order: Monitor<[String]>, _ name: String
     ) throws {
         let before = turns.load.waiting
@@ -49,6 +56,28 @@ struct GenerationTurnsTests {
         // The last one has yet to give its place back.
         for _ in 0 ..< 2_000 where turns.load.running > 0 { usleep(5_000) }
         #expect(turns.load == (0, 0))
+    }
+
+    /// Who comes with another cookie each time is still in one network.
+    @Test func theNetworkThatHadItsTurnLongestAgoComesNext() throws {
+        let turns = GenerationTurns(places: 1)
+        let order = Monitor<[String]>([])
+        let first = try turns.enter("a", client("cookie: 0"), isUnwanted: { false })
+        for number in 1 ... 3 {
+            try wait(turns, "a", client(ByteString("cookie: \(number)")), order, "cookie \(number)")
+        }
+        for number in 1 ... 2 {
+            try wait(turns, "a", client("", "192.0.2.2"), order, "second \(number)")
+        }
+        try wait(turns, "a", client("", "2001:db8::1"), order, "third")
+        // One of IPv6 has all addresses that begin with the same half.
+        try wait(turns, "a", client("", "2001:db8::2"), order, "third again")
+        first.end()
+        #expect(order.wait(milliseconds: 20_000) { $0.count == 7 })
+        #expect(
+            order.change { $0 } == [
+                "second 1", "third", "cookie 1", "second 2", "third again", "cookie 2", "cookie 3",
+            ])
     }
 
     @Test func noMoreThanThePlacesAreIn() throws {

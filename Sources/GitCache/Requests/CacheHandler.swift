@@ -154,6 +154,7 @@ final class CacheHandler: HTTPHandler {
         }
         let mirror = try PassedBy.catching { try core.mirrors.mirror(address.mirror, shown.format) }
         return CacheRefs(
-            core, address, credentials, mirror, isGone: { exchange.isCancelled })
+            core, address, credentials, PeerNetwork(exchange.head.peer), mirror,
+            isGone: { exchange.isCancelled })
     }
 }

@@ -10,6 +10,7 @@ final class CacheRefs: RefSource {
     private let cache: CacheCore
     private let address: RepositoryAddress
     private let credentials: ClientCredentials
+    private let network: PeerNetwork
     let mirror: Mirror
     private let isGone: @Sendable () -> Bool
     /// What was decided by. What others with the same credentials are shown meanwhile changes nothing.
@@ -17,11 +18,12 @@ final class CacheRefs: RefSource {
 
     init(
         _ cache: CacheCore, _ address: RepositoryAddress, _ credentials: ClientCredentials,
-        _ mirror: Mirror, isGone: @escaping @Sendable () -> Bool
+        _ network: PeerNetwork, _ mirror: Mirror, isGone: @escaping @Sendable () -> Bool
     ) {
         self.cache = cache
         self.address = address
         self.credentials = credentials
+        self.network = network
         self.mirror = mirror
         self.isGone = isGone
     }
@@ -186,9 +188,9 @@ extension CacheRefs: PackSource {
                 }
                 // Somebody else was faster.
                 try ensure(pack.wants, found, isUnwanted)
+                let client = GenerationTurns.Client(network: network, login: credentials.identity)
                 let turn = try cache.metrics.measure(.queue) {
-                    try cache.turns.enter(
-                        mirror.name, credentials.identity, isUnwanted: isUnwanted)
+                    try cache.turns.enter(mirror.name, client, isUnwanted: isUnwanted)
                 }
                 return OpenPack(close: turn.end)
             }

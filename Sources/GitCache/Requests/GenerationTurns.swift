@@ -3,12 +3,20 @@ import GitServer
 import GitStore
 
 /// Admits as many makers of packs as there are processors. The others wait, no more than a number of them:
-/// the repository that had its turn longest ago comes next, and of its clients the one that had.
+/// the repository that had its turn longest ago comes next, then the network of those who ask for it, then
+/// the client there.
 final class GenerationTurns: Sendable {
+    /// Who asks. Another login is another client, but in no other network: who makes up logins takes turns
+    /// from nobody else. Behind a proxy all are in its network, and told apart by their logins alone.
+    struct Client: Hashable {
+        let network: PeerNetwork
+        let login: ClientIdentity
+    }
+
     private struct Waiting {
         let number: UInt64
         let repository: ByteString
-        let client: ClientIdentity
+        let client: Client
     }
 
     private struct State {
@@ -19,7 +27,8 @@ final class GenerationTurns: Sendable {
         var turns: UInt64 = 0
         /// The last turn of each, since nobody was there.
         var repositories: [ByteString: UInt64] = [:]
-        var clients: [ClientIdentity: UInt64] = [:]
+        var networks: [PeerNetwork: UInt64] = [:]
+        var clients: [Client: UInt64] = [:]
         /// Who may come in now.
         var admitted: Set<UInt64> = []
     }
@@ -62,7 +71,7 @@ final class GenerationTurns: Sendable {
     /// - Throws: `StatusRefusal` (503) where too many wait, or this one has waited for too long;
     ///   ``CacheError/Code/cancelled``.
     func enter(
-        _ repository: ByteString, _ client: ClientIdentity, isUnwanted: () -> Bool
+        _ repository: ByteString, _ client: Client, isUnwanted: () -> Bool
     ) throws -> Turn {
         let number = state.change { state -> UInt64? in
             guard state.waiting.count < queue else { return nil }
@@ -109,20 +118,24 @@ final class GenerationTurns: Sendable {
             state.turns += 1
             state.running += 1
             state.repositories[one.repository] = state.turns
+            state.networks[one.client.network] = state.turns
             state.clients[one.client] = state.turns
             state.admitted.insert(one.number)
         }
         let isIdle = state.waiting.isEmpty && state.running == 0
-        guard isIdle || state.repositories.count + state.clients.count > Self.remembered else {
-            return
-        }
+        let count = state.repositories.count + state.networks.count + state.clients.count
+        guard isIdle || count > Self.remembered else { return }
         state.repositories = [:]
+        state.networks = [:]
         state.clients = [:]
     }
 
     private static func next(_ state: State) -> Int? {
         let rank = { (one: Waiting) in
-            (state.repositories[one.repository] ?? 0, state.clients[one.client] ?? 0, one.number)
+            (
+                state.repositories[one.repository] ?? 0, state.networks[one.client.network] ?? 0,
+                state.clients[one.client] ?? 0, one.number
+            )
         }
         return state.waiting.indices.min { rank(state.waiting[$0]) < rank(state.waiting[$1]) }
     }
