@@ -31,6 +31,7 @@ public final class Cache: Sendable {
         var settings = HTTPServerOptions()
         settings.address = options.address
         settings.port = options.port
+        settings.maximumConnectionsPerAddress = options.maximumConnectionsPerAddress
         let http = try HTTPServer(settings, CacheHandler(core, hosts, recorder))
         control = try ControlServer(core, hosts, http, recorder, in: options.store)
         recorder.tellMore { page in
@@ -97,8 +98,12 @@ extension CacheOptions {
         var names: [String] = []
         if store != old.store { names.append("cache.store") }
         if (address, port) != (old.address, old.port) { names.append("cache.listen") }
+        if maximumConnectionsPerAddress != old.maximumConnectionsPerAddress {
+            names.append("cache.maxConnectionsPerAddress")
+        }
         if logsRequests != old.logsRequests { names.append("cache.log") }
         (store, address, port) = (old.store, old.address, old.port)
+        maximumConnectionsPerAddress = old.maximumConnectionsPerAddress
         (log, logsRequests, transport) = (old.log, old.logsRequests, old.transport)
         return names
     }

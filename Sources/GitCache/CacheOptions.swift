@@ -11,6 +11,8 @@ public struct CacheOptions: Sendable {
     public var address = "127.0.0.1"
     /// 0 for one that is free.
     public var port: UInt16 = 8_080
+    /// Connections from one address that are open at once; 0 for any number.
+    public var maximumConnectionsPerAddress = 0
     /// Bytes of answers that are kept.
     public var answerBudget: UInt64 = 10 << 30
     /// Bytes that mirrors may take on the disk. Those used least recently leave, but none that is in use.

@@ -18,6 +18,8 @@ public struct ServerOptions: Sendable {
     /// Requests that are answered at once; more are told to come again.
     public var maximumRequests = 1_024
     public var maximumConnections = 10_000
+    /// Of these, from one address; 0 for any number.
+    public var maximumConnectionsPerAddress = 0
     /// A connection may be idle for it, and the head of a request has to come in this time.
     public var idleTimeout: Duration = .seconds(60)
     /// Bytes of a request for a fetch, decompressed.
@@ -46,6 +48,7 @@ public final class Server: Sendable {
         settings.port = options.port
         settings.maximumRequests = options.maximumRequests
         settings.maximumConnections = options.maximumConnections
+        settings.maximumConnectionsPerAddress = options.maximumConnectionsPerAddress
         settings.headTime = options.idleTimeout
         if let chain = options.certificate, let key = options.key {
             do throws(StoreError) {

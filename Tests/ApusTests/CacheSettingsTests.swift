@@ -124,7 +124,16 @@ import Testing
         let cache = try ChildProcess(Apus.path, ["cache", "--config", config])
         defer { cache.send(SIGKILL) }
         try waitUntil(cache, says: "caching a in '\(store)' at http://127.0.0.1:")
-        try write("[cache]\n store = \(other)\n listen = :1\n log = no\n grace = 1\n" + host)
+        try write(
+            """
+            [cache]
+                store = \(other)
+                listen = :1
+                maxConnectionsPerAddress = 5
+                log = no
+                grace = 1
+            \(host)
+            """)
         cache.send(SIGHUP)
         let reason = "is as it was: it cannot change while the cache runs"
         try waitUntil(
@@ -133,6 +142,7 @@ import Testing
                 /
                 warning: cache.store \(reason)
                 warning: cache.listen \(reason)
+                warning: cache.maxConnectionsPerAddress \(reason)
                 warning: cache.log \(reason)
                 settings read again: caching a
 
@@ -148,6 +158,34 @@ import Testing
             usleep(5_000)
         }
         throw TestFailure("it did not say \(text), but \(try process.errorsSoFar())")
+    }
+
+    /// Of those behind the limit none is heard, until another one goes. In the file it is the same.
+    @Test(arguments: [true, false]) func anAddressHasSoManyConnections(isOption: Bool) throws {
+        let host = "[upstream \"a\"]\n"
+        try write(isOption ? host : "[cache]\nmaxConnectionsPerAddress = 3\n" + host)
+        let cache = try start(isOption ? ["--max-connections-per-address", "3"] : [])
+        var clients: [KeptConnection] = []
+        for _ in 0 ..< 3 {
+            clients.append(try KeptConnection(port: cache.port))
+            #expect(try clients.last?.status(of: "/-/healthy") == 200)
+        }
+        #expect(throws: (any Error).self) {
+            try KeptConnection(port: cache.port).status(of: "/-/healthy")
+        }
+        for client in clients { #expect(try client.status(of: "/-/healthy") == 200) }
+        clients.removeLast()
+        #expect(
+            eventually {
+                (try? KeptConnection(port: cache.port).status(of: "/-/healthy")) == 200
+            })
+    }
+
+    @Test(arguments: ["0", "-1", "1000001", "x"]) func badLimits(value: String) throws {
+        for command in ["cache", "serve"] {
+            let result = try Apus.run([command, "--max-connections-per-address", value])
+            #expect(result.exit == .code(129), "\(result)")
+        }
     }
 
     /// What the command line says, the file does not change.

@@ -42,6 +42,7 @@ import Testing
             [Cache]
                 store = /srv/store
                 LISTEN = [::1]:80
+                maxConnectionsPerAddress = 200
                 answers = 3m
                 maxpacksize = 2g
                 grantlifetime = 2
@@ -70,6 +71,7 @@ import Testing
             """)
         #expect(options.store == "/srv/store")
         #expect(options.address == "::1" && options.port == 80)
+        #expect(options.maximumConnectionsPerAddress == 200)
         #expect(options.answerBudget == 3 << 20)
         #expect(options.maximumPackSize == 2 << 30)
         #expect(options.grantLifetime == .seconds(2) && options.grace == .zero)
@@ -250,6 +252,7 @@ import Testing
         let (said, left) = (try read(text), try read("[upstream \"a\"]\n"))
         #expect(said.upstreams == left.upstreams)
         #expect(said.address == left.address && said.port == left.port)
+        #expect(said.maximumConnectionsPerAddress == left.maximumConnectionsPerAddress)
         #expect(said.answerBudget == left.answerBudget)
         #expect(said.maximumPackSize == left.maximumPackSize)
         #expect(said.grantLifetime == left.grantLifetime && said.grace == left.grace)

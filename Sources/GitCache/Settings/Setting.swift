@@ -34,6 +34,9 @@ extension Setting where Target == CacheOptions {
             }
             (options.address, options.port) = (place.host, place.port)
         },
+        Setting("maxConnectionsPerAddress", "0") { options, value throws(SettingFault) in
+            options.maximumConnectionsPerAddress = try value.number(0 ... 1_000_000)
+        },
         Setting("answers", "10g") { options, value throws(SettingFault) in
             options.answerBudget = try value.size()
         },

@@ -36,6 +36,9 @@ struct CacheCommand: Command {
             "--listen <address>:<port>", \.listen,
             "where to listen; 127.0.0.1:8080 if not given, ':<port>' for all addresses"),
         .number(
+            "--max-connections-per-address <n>", \.maximumConnectionsPerAddress,
+            "keep no more open from one address (any number)"),
+        .number(
             "--answers <MiB>", \.answers, "take so much of the disk for answers (10240)"),
         .number(
             "--mirrors <MiB>", \.mirrors, "take so much of the disk for mirrors (102400)"),
@@ -50,6 +53,7 @@ struct CacheCommand: Command {
     private var upstreams: [ByteString] = []
     private var allowsPrivate = false
     private var listen: ByteString?
+    private var maximumConnectionsPerAddress: Int?
     private var answers: Int?
     private var mirrors: Int?
     private var grace: Int?
@@ -94,6 +98,13 @@ struct CacheCommand: Command {
         if let listen {
             let place = try ListenAddress(option: listen)
             (options.address, options.port) = (place.host, place.port)
+        }
+        if let maximumConnectionsPerAddress {
+            guard (1 ... Self.most).contains(maximumConnectionsPerAddress) else {
+                throw UsageError(
+                    "--max-connections-per-address has to be between 1 and \(Self.most).")
+            }
+            options.maximumConnectionsPerAddress = maximumConnectionsPerAddress
         }
         if let answers {
             guard (1 ... Self.most).contains(answers) else {

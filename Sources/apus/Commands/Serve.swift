@@ -29,6 +29,9 @@ struct Serve: Command {
             "--max-requests <n>", \.maximumRequests, "answer so many requests at once (1024)"),
         .number("--max-connections <n>", \.maximumConnections, "keep so many open (10000)"),
         .number(
+            "--max-connections-per-address <n>", \.maximumConnectionsPerAddress,
+            "and no more than that from one address (any number)"),
+        .number(
             "--idle-timeout <seconds>", \.idleTimeout, "close connections that are idle (60)"),
         .number(
             "--grace <seconds>", \.grace,
@@ -42,6 +45,7 @@ struct Serve: Command {
     private var key: ByteString?
     private var maximumRequests: Int?
     private var maximumConnections: Int?
+    private var maximumConnectionsPerAddress: Int?
     private var idleTimeout: Int?
     private var grace: Int?
     private var isQuiet = false
@@ -91,6 +95,11 @@ struct Serve: Command {
         }
         if let value = try positive(maximumConnections, "--max-connections") {
             options.maximumConnections = value
+        }
+        if let value = try positive(
+            maximumConnectionsPerAddress, "--max-connections-per-address")
+        {
+            options.maximumConnectionsPerAddress = value
         }
         if let value = try positive(idleTimeout, "--idle-timeout") {
             options.idleTimeout = .seconds(value)
