@@ -23,6 +23,8 @@ final class Mirror: Sendable {
         /// What a fetch ended with that outgrew its limits, and until when none is tried again, as long as the
         /// limit of its size is the same.
         var excess: (error: StoreError, limit: UInt64, until: ContinuousClock.Instant)?
+        /// Nothing is to be fetched into it any more.
+        var isRemoved = false
         /// What fetches, and when somebody last waited for it.
         var task: Task<Void, Never>?
         var lastWait = ContinuousClock.now
@@ -60,6 +62,14 @@ final class Mirror: Sendable {
         let now = ContinuousClock.now
         state.change { state in
             if state.isFetching, now - state.lastWait > limits.patience { state.task?.cancel() }
+        }
+    }
+
+    /// Ends what is being fetched, and what is begun from here on: the mirror was removed.
+    func endFetching() {
+        state.change { state in
+            state.isRemoved = true
+            state.task?.cancel()
         }
     }
 
@@ -163,15 +173,17 @@ final class Mirror: Sendable {
         let failure = turn.failure
         let task = Task.detached { [self] in
             do { try await body() } catch { failure.change { $0 = error } }
-            state.change { state in
+            let isRemoved = state.change { state in
                 state.isFetching = false
                 state.task = nil
                 state.fetches += 1
+                return state.isRemoved
             }
-            upkeep.look(after: self)
+            if !isRemoved { upkeep.look(after: self) }
         }
         state.change { state in
             guard state.isFetching, state.fetches == turn.number else { return }
+            if state.isRemoved { task.cancel() }
             state.task = task
             state.lastWait = .now
         }
