@@ -32,10 +32,7 @@ import Testing
         try store.clone(url, "after")
         let log = try Git.attempt(["cat-file", "-e", erased], in: store.folder("after"))
         #expect(!log.succeeded)
-        let found = try store.find("-name", "*.idx").map { index in
-            try run("git", ["show-index"], input: try #require(readFile(index))).out
-        }
-        #expect(found.count == 1 && !found[0].contains(erased))
+        try expectGone(erased, store)
     }
 
     /// However it is named, with and without a cache that runs.
@@ -90,27 +87,77 @@ import Testing
         }
     }
 
-    /// Its clients are broken off, and what still comes goes nowhere.
-    @Test func aFetchThatRunsBringsNothingBack() throws {
+    /// Its clients are broken off, upstream hears that nobody wants the rest, and nothing comes back of what was
+    /// erased there.
+    @Test func aFetchThatRunsEnds() throws {
         let store = try CacheStore()
-        let upstream = try SlowUpstream()
+        let size = 4_000_000
+        let upstream = try SlowUpstream(size: size)
         let cache = try store.start()
         let path = "git/slow/\(upstream.name)"
         let clone = try ChildProcess(
             "git", ["clone", "-q", "\(cache.http)/\(path).git", store.folder("copy")])
         try SlowUpstream.waitForPack(in: store.path)
+        let erased = try upstream.git("rev-parse", "main")
+        try upstream.git("reset", "-q", "--hard", "HEAD~1")
+        try upstream.commit(1)
+        try prune(upstream)
         let said = try store.run("purge", [path]).required().out
         #expect(said == "purged \(path): its mirror, 0 answers\n", "\(said)")
         #expect(try clone.wait().exit == .code(128))
         // The file that nobody finds any more goes with who writes it.
         try store.waitUntil { try $0.kept() == ([], []) }
-        // Until upstream has sent all of the first.
+        // All of it would take a minute.
+        try store.waitUntil { _ in upstream.sizes.contains { (1_000 ..< size).contains($0) } }
+
         try store.clone("\(cache.http)/\(path).git", "after")
-        try store.waitUntil { _ in upstream.packRequests == 2 }
+        let now = try upstream.git("rev-parse", "main")
+        #expect(try Git.line(["rev-parse", "main"], in: store.folder("after")) == now)
+        try expectGone(erased, store)
         let kept = try store.kept()
         #expect(kept.answers.count == 1 && kept.packs.count == 1, "\(kept)")
+        #expect(try store.find("-path", "*/mirrors/*", "-maxdepth", "2", "-type", "d").count == 1)
+        #expect(try cache.requests().allSatisfy { !$0.contains("\"event\"") })
+    }
+
+    /// Many clients come and go while a repository is purged again and again: what it had before is seen by nobody
+    /// who comes after the purge.
+    @Test func purgesAmongClients() throws {
+        let store = try CacheStore()
+        let upstream = try Upstream(commits: 3)
+        let cache = try store.start()
+        let path = "git/git/\(upstream.name)"
+        let url = "\(cache.http)/\(path).git"
+        for round in 0 ..< 4 {
+            try store.clone(url, "before-\(round)")
+            let clients = try (0 ..< 8).map { number in
+                try ChildProcess(
+                    "git",
+                    ["clone", "-q", "--bare", "--depth", "\(number % 4 + 1)", url]
+                        + [store.folder("\(round)-\(number)")])
+            }
+            let erased = try upstream.git("rev-parse", "main")
+            try upstream.git("reset", "-q", "--hard", "HEAD~1")
+            try upstream.commit(1)
+            try prune(upstream)
+            try store.run("purge", [path]).required()
+            try store.clone(url, "after-\(round)")
+            let now = try upstream.git("rev-parse", "main")
+            #expect(try Git.line(["rev-parse", "main"], in: store.folder("after-\(round)")) == now)
+            for client in clients { _ = try client.wait() }
+            try expectGone(erased, store)
+        }
+    }
+
+    /// No pack that is kept has it.
+    private func expectGone(
+        _ oid: String, _ store: CacheStore, location: SourceLocation = #_sourceLocation
+    ) throws {
+        let found = try store.find("-name", "*.idx").map { index in
+            try run("git", ["show-index"], input: try #require(readFile(index))).out
+        }
         #expect(
-            try store.find("-path", "*/mirrors/*", "-maxdepth", "2", "-name", "*.git").count == 1)
+            !found.isEmpty && found.allSatisfy { !$0.contains(oid) }, sourceLocation: location)
     }
 
     /// A client that has read half of an answer kept gets no more.
@@ -147,6 +194,10 @@ import Testing
 
     private func erase(_ upstream: Upstream) throws {
         try upstream.git("reset", "-q", "--hard", "HEAD~2")
+        try prune(upstream)
+    }
+
+    private func prune(_ upstream: Upstream) throws {
         try upstream.git("reflog", "expire", "--expire=all", "--all")
         try upstream.git("gc", "-q", "--prune=now")
     }

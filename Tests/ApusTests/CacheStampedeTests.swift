@@ -114,10 +114,11 @@ import Testing
 
 /// A repository whose pack takes seconds to come from `/slow/`.
 final class SlowUpstream: Upstream {
-    init() throws {
+    /// - Parameter size: of the pack, in bytes; of 65,536 one takes a second.
+    init(size: Int = 250_000) throws {
         try super.init(commits: 1)
         try TestSupport.run(
-            "sh", ["-c", "head -c 250000 /dev/urandom > noise"], directory: upstream
+            "sh", ["-c", "head -c \(size) /dev/urandom > noise"], directory: upstream
         ).required()
         try git("add", "noise")
         try git("commit", "-q", "-m", "Noise")
@@ -125,10 +126,14 @@ final class SlowUpstream: Upstream {
 
     /// The answers of upstream that had the pack.
     var packRequests: Int {
-        server.requests(with: name).filter { line in
-            let bytes = line.split(separator: "bytes=").last.flatMap { Int($0) } ?? 0
-            return bytes > 200_000
-        }.count
+        sizes.filter { $0 > 200_000 }.count
+    }
+
+    /// Bytes of its answers that are over.
+    var sizes: [Int] {
+        server.requests(with: name).map { line in
+            line.split(separator: "bytes=").last.flatMap { Int($0) } ?? 0
+        }
     }
 
     /// Until a cache has begun to write what comes from upstream.

@@ -52,11 +52,7 @@ import Testing
     func aDamagedMirrorIsFetchedAnew(isRunning: Bool, file: String) throws {
         let (store, cache, names) = try filled()
         if !isRunning { try cache.end(by: SIGTERM) }
-        let mirror = try #require(
-            try store.find("-name", "description").first { path in
-                String(decoding: readFile(path) ?? [], as: UTF8.self) == names[0] + "\n"
-            }
-        ).dropLast("description".count)
+        let mirror = try #require(try store.mirror(of: names[0])) + "/"
         switch file {
         case "config":
             try store.folder.write("config", Array("[core\n".utf8))
@@ -76,11 +72,57 @@ import Testing
         #expect(lines.count == 2 && lines[0].hasPrefix("the mirror of \(names[0]) is damaged: "))
         #expect(lines.last == "verified 2 answers, 2 mirrors")
         #expect(result.err == "error: what was damaged is gone: 1 found\n")
-        #expect(!exists(String(mirror)))
+        #expect(!exists(mirror))
         #expect(try store.kept().answers.count == 1)
         #expect(try store.run("verify").required().out == "verified 1 answers, 1 mirrors\n")
         let next = isRunning ? cache : try store.start()
         try store.clone("\(next.http)/\(names[0]).git", "after")
+    }
+
+    /// What is there to be quick with, and is found wrong by its hash.
+    @Test(arguments: ["bitmap", "multi-pack-index", "commit-graph"])
+    func whatMakesAMirrorQuickIsCheckedToo(file: String) throws {
+        let (store, cache, names) = try filled()
+        try cache.end(by: SIGTERM)
+        let mirror = try #require(try store.mirror(of: names[0]))
+        try Git.run(["repack", "-q", "-a", "-d", "-b"], in: mirror)
+        try Git.run(["multi-pack-index", "write"], in: mirror)
+        try Git.run(["commit-graph", "write", "--reachable"], in: mirror)
+        #expect(try store.run("verify").required().out == "verified 2 answers, 2 mirrors\n")
+        let damaged = try store.find("-path", "\(mirror)/*", "-name", "*\(file)")
+        #expect(damaged.count == 1, "\(damaged)")
+        try store.damage(try #require(damaged.first))
+        let result = try store.run("verify")
+        #expect(result.exit == .code(1), "\(result)")
+        #expect(result.out.hasPrefix("the mirror of \(names[0]) is damaged: "), "\(result)")
+        #expect(!exists(mirror))
+    }
+
+    /// What takes long holds up nobody else.
+    @Test func otherCommandsAreAnsweredMeanwhile() throws {
+        let (store, cache, names) = try filled()
+        let answer = try #require(try store.kept().answers.sorted().first)
+        // Who opens it waits for who writes to it.
+        try run("sh", ["-c", #"rm "$0" && mkfifo "$0""#, answer]).required()
+        let checks = try (0 ..< 2).map { _ in
+            try ChildProcess(Apus.path, ["cache", "verify", "--store", store.path])
+        }
+        let refusal = "error: what is kept is being verified already\n"
+        try store.waitUntil { _ in
+            try checks.contains { try $0.errorsSoFar() == refusal }
+        }
+        #expect(try store.run("status").required().out.hasPrefix("running for "))
+        #expect(
+            try store.run("purge", [names[1]]).required().out
+                == "purged \(names[1]): its mirror, 1 answers\n")
+        try store.clone("\(cache.http)/\(names[1]).git", "after")
+        try run("sh", ["-c", #": > "$0""#, answer]).required()
+        let results = try checks.map { try $0.wait() }.sorted { $0.out < $1.out }
+        #expect(results[0].err == refusal && results[0].out == "")
+        #expect(
+            results[1].out == "an answer of \(names[0]) is damaged: dropped\n"
+                + "verified 1 answers, 2 mirrors\n", "\(results[1])")
+        #expect(try store.run("verify").required().out == "verified 1 answers, 2 mirrors\n")
     }
 
     /// They go with the last that knows them.

@@ -18,11 +18,18 @@ struct Caretaker: Sendable {
     let answers: AnswerStore
     /// nil for none.
     let running: Running?
+    private let isVerifying = Monitor(false)
+
+    init(mirrors: MirrorFolder, answers: AnswerStore, running: Running?) {
+        self.mirrors = mirrors
+        self.answers = answers
+        self.running = running
+    }
 
     // MARK: Purging
 
     /// Forgets a repository. When it returns, none of the objects that were kept of it is given to anybody, not
-    /// even after a loss of power: whoever asks next has them fetched anew.
+    /// even after a loss of power: whoever asks next has them fetched anew. What is being fetched ends.
     ///
     /// - Throws: ``CacheError/Code/unknown`` where nothing is kept of it.
     func purge(_ text: ByteString, _ tell: (String) -> Bool) throws(CacheError) {
@@ -37,11 +44,21 @@ struct Caretaker: Sendable {
             let count = try answers.purge(name)
             // Requests that are older may have found something before, and have not sent it yet.
             running?.breakOff { $0.isFor(name) }
-            running?.core.forget(name, place?.mirror)
-            if let place { try mirrors.discard(place) }
+            try letGo(name, place)
+            // One that was asked for, by what upstream had shown, while the old one went.
+            try letGo(name, try mirrors.take(name))
             let mirror = place == nil ? "no mirror" : "its mirror"
             _ = tell("purged \(name): \(mirror), \(count) answers")
         }
+    }
+
+    private func letGo(
+        _ name: ByteString, _ place: MirrorFolder.Place?
+    ) throws(CacheError) {
+        running?.core.forget(name, place?.mirror)
+        guard let place else { return }
+        place.mirror?.endFetching()
+        try mirrors.discard(place)
     }
 
     // MARK: Verifying
@@ -49,8 +66,15 @@ struct Caretaker: Sendable {
     /// Holds all that is kept against what was written. What is damaged goes; it is made or fetched anew.
     ///
     /// - Parameter tell: says whether to go on.
-    /// - Throws: ``CacheError/Code/damaged`` where anything was; ``CacheError/Code/cancelled``.
+    /// - Throws: ``CacheError/Code/damaged`` where anything was; ``CacheError/Code/cancelled``;
+    ///   ``CacheError/Code/refused`` where it is being done already.
     func verify(_ tell: (String) -> Bool) throws(CacheError) {
+        let isFree = isVerifying.change { isVerifying in
+            defer { isVerifying = true }
+            return !isVerifying
+        }
+        guard isFree else { throw CacheError(.refused, "what is kept is being verified already") }
+        defer { isVerifying.change { $0 = false } }
         var goesOn = true
         var faults = 0
         let answerCount = answers.check(isStopped: { !goesOn }) { repository in

@@ -87,7 +87,7 @@ package struct StoreControl: Sendable {
     private static let patience: Duration = .seconds(60)
 
     private static var ended: CacheError {
-        CacheError(.refused, "the cache ended before it answered, or is busy with another command")
+        CacheError(.refused, "the cache ended before it answered, or is busy with other commands")
     }
 
     // MARK: None

@@ -1,7 +1,8 @@
 import GitCore
 import GitStore
 
-/// Whether a mirror is whole: its packs hold what their indexes say, and all is there that its refs lead to.
+/// Whether a mirror is whole: its packs hold what their indexes say, all is there that its refs lead to, and
+/// what was written to be quick is right.
 enum MirrorCheck {
     /// So often a mirror is looked at that is repacked meanwhile: what is missing then may be elsewhere.
     private static let attempts = 3
@@ -41,6 +42,8 @@ enum MirrorCheck {
             }
         }
         try repository.objects.checkCommitGraph(isShallow: false) { found = found ?? "\($0)" }
+        try repository.objects.checkMultiPackIndex { found = found ?? $0 }
+        try repository.objects.checkBitmaps { found = found ?? $0 }
         return found
     }
 }

@@ -153,6 +153,8 @@ final class CacheHandler: HTTPHandler {
             core.metrics.stale()
         }
         let mirror = try PassedBy.catching { try core.mirrors.mirror(address.mirror, shown.format) }
+        // A purge gives older requests up, then takes what mirror there is: none of them has a later one.
+        if exchange.isCancelled { throw ExchangeEnded() }
         return CacheRefs(
             core, address, credentials, PeerNetwork(exchange.head.peer), mirror,
             isGone: { exchange.isCancelled })
