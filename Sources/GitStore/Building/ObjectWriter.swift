@@ -14,16 +14,39 @@ final class ObjectWriter {
     }
 
     /// Writes the entry of an object in full.
+    ///
+    /// What is written anew is held against its name: an index that is damaged may lead to an entry that is
+    /// whole, and another object's.
+    ///
+    /// - Throws: ``StoreError/Code/corrupt`` where it is another object.
     func write(_ oid: ObjectID, to output: PackOutput) throws(StoreError) {
         try StoredObject(oid, in: database).content { content in
-            try output.write(PackEntryHeader.encode(content.kind, size: content.size))
+            var hasher = PlainHasher(oid.format)
+            hasher.update(Array("\(content.kind.name) \(content.size)\0".utf8))
+            let header = PackEntryHeader.encode(content.kind, size: content.size)
             if content.size <= Pack.largeSize {
-                try content.forEachPiece { try output.write(try deflater.deflate($0)) }
+                try content.forEachPiece { piece in
+                    hasher.update(piece)
+                    try Self.expect(oid, hasher.finalize())
+                    try output.write(header)
+                    try output.write(try deflater.deflate(piece))
+                }
             } else {
+                try output.write(header)
                 let stream = try DeflateStream(level: level)
-                try content.forEachPiece { try stream.deflate($0, output.write) }
+                try content.forEachPiece { piece in
+                    hasher.update(piece)
+                    try stream.deflate(piece, output.write)
+                }
                 try stream.finish(output.write)
+                try Self.expect(oid, hasher.finalize())
             }
+        }
+    }
+
+    private static func expect(_ oid: ObjectID, _ found: ObjectID) throws(StoreError) {
+        guard found == oid else {
+            throw StoreError(.corrupt, "where object \(oid) should be is object \(found)")
         }
     }
 
