@@ -178,13 +178,17 @@ final class MirrorFolder: Sendable {
 
     /// Has a mirror not used again, if the error says that it is damaged. The next who asks for it has it
     /// fetched anew.
-    func suspect(_ mirror: Mirror, _ error: StoreError) {
+    ///
+    /// - Returns: whether it was set aside now.
+    @discardableResult
+    func suspect(_ mirror: Mirror, _ error: StoreError) -> Bool {
         guard [.corrupt, .notFound].contains(error.code),
             let place = try? take(mirror.name, if: mirror)
-        else { return }
+        else { return false }
         note("the mirror of \(mirror.name) is damaged: \(error.message)")
         // What cannot be removed goes when the cache is started next.
         try? discard(place)
+        return true
     }
 
     /// Takes the mirror of that name from its place: who reads from it fails at some time, what is still
