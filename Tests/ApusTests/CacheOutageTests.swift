@@ -29,6 +29,11 @@ import Testing
             .split(separator: "\n").map(String.init)
     }
 
+    private func answers() throws -> [String] {
+        try run("find", [folder("store/answers"), "-type", "f"]).out
+            .split(separator: "\n").map(String.init)
+    }
+
     /// How the requests for packs were answered.
     private func ways(_ cache: ApusServer) throws -> [String] {
         try cache.requests().compactMap { line in
@@ -45,6 +50,8 @@ import Testing
         let url = "\(cache.http)/git/git/\(upstream.name).git"
         let environment = protocolVersion(version)
         try Git.run(["clone", "-q", url, folder("first")], environment: environment)
+        let answers = try answers()
+        #expect(answers.count == 1)
         let pack = try #require(try packs().first)
         let bytes = try #require(readFile(pack))
         let damaged = bytes.indices.map {
@@ -60,10 +67,57 @@ import Testing
             #expect(result.succeeded || number == 0, "\(result.err)")
             if result.succeeded { try Git.run(["fsck", "--strict"], in: folder(name)) }
         }
+        // What was made from it is not sent again either.
+        #expect(!exists(answers[0]))
         try upstream.commit(1)
         try Git.run(["fetch", "-q"], in: folder("first"), environment: environment)
         #expect(try packs().allSatisfy { $0 != pack })
         #expect(try cache.requests().contains { $0.contains("\"event\":\"the mirror of") })
+    }
+
+    /// An index leads to an entry that is whole, and another object's. An answer with that would be kept, and
+    /// nobody could use it.
+    @Test func anIndexLeadsToAnotherObject() throws {
+        let upstream = try Upstream(commits: 2)
+        for name in ["one", "two"] {
+            try folder.write(name, noise(3_000, seed: name == "one" ? 1 : 2))
+            try run("cp", [folder(name), "\(upstream.upstream)/\(name)"]).required()
+        }
+        try upstream.commit(1)
+        let cache = try cache()
+        let url = "\(cache.http)/git/git/\(upstream.name).git"
+        #expect(try clone(url, "first").succeeded)
+        let answers = try answers()
+        let program = """
+            import struct, sys
+            with open(sys.argv[1], 'r+b') as file:
+                data = file.read()
+                count = struct.unpack('>I', data[1028:1032])[0]
+                places = 1032 + 24 * count
+                def place(name):
+                    oid = bytes.fromhex(name)
+                    rows = [data[1032 + 20 * n:1052 + 20 * n] for n in range(count)]
+                    return places + 4 * rows.index(oid)
+                one, two = map(place, sys.argv[2:])
+                file.seek(one)
+                file.write(data[two:two + 4])
+            """
+        let pack = try #require(try packs().first)
+        let index = pack.dropLast(".pack".count) + ".idx"
+        try run("chmod", ["u+w", String(index)]).required()
+        try run(
+            "python3",
+            [
+                "-c", program, String(index), upstream.git("rev-parse", "main:one"),
+                upstream.git("rev-parse", "main:two"),
+            ]
+        ).required()
+        for number in 0 ..< 2 {
+            let result = try clone(url, "shallow-\(number)", ["--depth", "1"])
+            #expect(result.succeeded || number == 0, "\(result.err)")
+        }
+        #expect(try cache.requests().contains { $0.contains("\"event\":\"the mirror of") })
+        #expect(!exists(answers[0]))
     }
 
     /// No mirror can be made: upstream answers.
@@ -105,8 +159,8 @@ import Testing
     }
 
     /// Letters that do not shrink much.
-    private func noise(_ count: Int) -> [UInt8] {
-        var state: UInt32 = 1
+    private func noise(_ count: Int, seed: UInt32 = 1) -> [UInt8] {
+        var state = seed
         return (0 ..< count).map { _ in
             state = state &* 1_664_525 &+ 1_013_904_223
             return UInt8(0x21 + (state >> 16) % 90)

@@ -143,6 +143,15 @@ final class CacheCore: Sendable {
         lfsGrants.remove(address.identity, client)
     }
 
+    /// Has a mirror not used again, if the error says that it is damaged, nor what was made from it: that was not
+    /// held against the names of all objects.
+    func suspect(_ mirror: Mirror, _ error: StoreError) {
+        guard mirrors.suspect(mirror, error) else { return }
+        // What cannot be removed is found by nobody until the next start; then `verify` is needed.
+        _ = try? answers.purge(mirror.name)
+        engine.forget(mirror.repository)
+    }
+
     private func orStale(
         _ address: RepositoryAddress, _ credentials: ClientCredentials,
         _ body: () throws -> ShownByUpstream

@@ -135,7 +135,7 @@ final class CacheHandler: HTTPHandler {
                     keeper: KeptFetch(core, refs.mirror, exchange),
                     packs: refs)
             } catch let error as StoreError {
-                core.mirrors.suspect(refs.mirror, error)
+                core.suspect(refs.mirror, error)
                 throw error
             }
         }

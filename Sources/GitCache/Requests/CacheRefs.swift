@@ -44,7 +44,7 @@ final class CacheRefs: RefSource {
     /// By what upstream showed the client lately, else by what it shows now; and all of that is here then.
     func deciding(on question: WantQuestion) throws -> ShownRefs {
         try UpstreamFailure.passingOn {
-            try PassedBy.catching(mirror, cache.mirrors) {
+            try PassedBy.catching(mirror, cache) {
                 let (found, tips) = try decide(on: question)
                 decisive.withLock { $0 = found }
                 try bring(question, found, tips)
@@ -166,7 +166,7 @@ extension CacheRefs: PackSource {
     ) throws -> OpenPack {
         guard let found = decisive.withLock({ $0 }) else { return OpenPack() }
         return try UpstreamFailure.passingOn {
-            try PassedBy.catching(mirror, cache.mirrors) {
+            try PassedBy.catching(mirror, cache) {
                 if let first = try cache.asking(
                     address, credentials,
                     {

@@ -22,10 +22,10 @@ struct PassedBy: BeforeAnswer {
 
     /// The same. What a damaged mirror holds is not used again.
     static func catching<Value>(
-        _ mirror: Mirror, _ folder: MirrorFolder, _ body: () throws -> Value
+        _ mirror: Mirror, _ cache: CacheCore, _ body: () throws -> Value
     ) throws -> Value {
         do { return try body() } catch let error as StoreError where error.code != .cancelled {
-            folder.suspect(mirror, error)
+            cache.suspect(mirror, error)
             throw PassedBy(cause: error)
         }
     }
