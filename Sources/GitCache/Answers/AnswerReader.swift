@@ -66,11 +66,16 @@ package final class AnswerReader: Sendable {
     /// Passes over what comes before `offset`, once that is written. False, and nothing passed over, where it is
     /// not written in so many milliseconds, or the answer is not kept on disk.
     package func skip(to offset: UInt64, within patience: Int) -> Bool {
-        var isWritten = false
-        _ = growing.state.wait(milliseconds: patience) { state in
-            isWritten = state.isKept && growing.length.load(ordering: .relaxed) > offset
-            return isWritten || !state.isKept || state.end != nil
-                || place.isCancelled.load(ordering: .relaxed)
+        let deadline = millisecondsSinceStart() + patience
+        var (isWritten, isOver) = (false, false)
+        while !isOver {
+            let left = max(0, deadline - millisecondsSinceStart())
+            isOver = growing.state.wait(milliseconds: min(left, Self.patience)) { state in
+                isWritten = state.isKept && growing.length.load(ordering: .acquiring) > offset
+                return isWritten || !state.isKept || state.end != nil
+                    || place.isCancelled.load(ordering: .relaxed)
+            }
+            if left == 0 { break }
         }
         if isWritten, place.value < offset {
             place.position.store(offset, ordering: .sequentiallyConsistent)
