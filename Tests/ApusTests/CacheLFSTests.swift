@@ -358,6 +358,7 @@ import Testing
             #expect(eventually { (readFile(file)?.count ?? 0) > 100_000 })
         }
         clients[0].send(9, group: false)
+        _ = try clients[0].wait()
         #expect(try server.noted(1) == ["made"])
         gate.open()
         #expect(try clients[1].wait().succeeded)
