@@ -101,11 +101,11 @@ import Testing
                 return bytes
             }
         }
-        let error = await #expect(throws: PassedBy.self) {
-            let outcome = try await ensure(mirror, listing)
-            try PassedBy.catching(mirror, folder) { try outcome.get() }
+        let outcome = try await ensure(mirror, listing)
+        let error = #expect(throws: PassedBy.self) {
+            try PassedBy.catching({ try outcome.get() }) { folder.suspect(mirror, $0) }
         }
-        #expect(error?.cause.code == .corrupt)
+        #expect(error?.cause?.code == .corrupt)
         #expect(folder.has(mirror) && folder.names == ["forge/x"])
         #expect(try packs(mirror) == before && leftovers(mirror).isEmpty)
 
@@ -139,7 +139,7 @@ import Testing
         for number in 1 ... 2 {
             let outcome = try await ensure(mirror, listing)
             #expect(throws: PassedBy.self) {
-                try PassedBy.catching(mirror, folder) { try outcome.get() }
+                try PassedBy.catching({ try outcome.get() }) { folder.suspect(mirror, $0) }
             }
             #expect(folder.has(mirror) == (number == 1))
         }
@@ -205,10 +205,10 @@ import Testing
             for _ in 0 ..< 8 { group.addTask { try await ensure(mirror, listing) } }
             for try await outcome in group {
                 let error = #expect(throws: PassedBy.self) {
-                    try PassedBy.catching(mirror, folder) { try outcome.get() }
+                    try PassedBy.catching({ try outcome.get() }) { folder.suspect(mirror, $0) }
                 }
                 #expect(
-                    error?.cause.message
+                    error?.cause?.message
                         == "upstream's pack has more than 3145728 bytes (cache.maxPackSize)")
             }
         }

@@ -106,7 +106,7 @@ final class FirstFetch: Sendable {
         while !state.wait(milliseconds: Self.interval, until: isOver) { mirror.isWaitedFor() }
         if state.change({ $0.isClosed }) { throw CacheError(.cancelled, "the client is gone") }
         if state.change({ $0.isWhole }) { return }
-        do { try check() } catch let failure as UpstreamFailure { throw Refusal(failure.message) }
+        try Refusal.inAnswer(check)
     }
 
     /// Returns when the objects are in the mirror.

@@ -13,7 +13,7 @@ final class MirrorLimits: Sendable {
     ///   - packSize: the most bytes of a pack of upstream's.
     ///   - space: what there is on the file system of a path; nil where it does not say.
     init(
-        packSize: UInt64 = .max, patience: Duration = .seconds(600),
+        packSize: UInt64 = .max, patience: Duration = .seconds(3_600),
         space: @escaping @Sendable (ByteString) -> DiskSpace? = DiskSpace.init
     ) {
         self.packSize = Atomic(packSize)

@@ -59,7 +59,7 @@ final class CacheMetrics: Sendable {
         state.withLock { $0.saved += $0.costs[key] ?? .zero }
     }
 
-    /// A fetch was passed on to upstream, as the store failed.
+    /// A fetch was passed on to upstream, as the store failed or the mirror was not there yet.
     func passed() { state.withLock { $0.passed += 1 } }
 
     /// A client was shown what was there before upstream went away.
@@ -92,7 +92,8 @@ final class CacheMetrics: Sendable {
         page.add("apus_cache_queue", .gauge, "Requests that wait to be made a pack.", queue.waiting)
         page.add(
             "apus_cache_passed_total", .counter,
-            "Fetches that upstream answered itself, as the store failed.", state.passed)
+            "Fetches that upstream answered itself: the store failed, or the mirror was not there.",
+            state.passed)
         page.add(
             "apus_cache_stale_total", .counter,
             "Requests answered from before upstream went away.", state.stale)

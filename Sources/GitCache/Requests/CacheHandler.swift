@@ -95,7 +95,7 @@ final class CacheHandler: HTTPHandler {
         return version
     }
 
-    /// Where the cache's own store fails before anything was answered, upstream answers by itself.
+    /// What cannot be answered here, or not soon (``PassedBy``), upstream answers by itself.
     private func orPassedBy(
         _ address: RepositoryAddress, _ tail: ByteString, _ exchange: HTTPExchange,
         _ body: [UInt8], _ answer: () throws -> Void
@@ -103,7 +103,7 @@ final class CacheHandler: HTTPHandler {
         do { try answer() } catch let passed as PassedBy {
             exchange.note("cache", "passed")
             core.metrics.passed()
-            exchange.note("error", passed.cause.message)
+            if let cause = passed.cause { exchange.note("error", cause.message) }
             try core.forwarder.forward(
                 exchange, body, to: address.host, address.path + tail.split(0x2f))
         }

@@ -44,7 +44,7 @@ final class CacheRefs: RefSource {
     /// By what upstream showed the client lately, else by what it shows now; and all of that is here then.
     func deciding(on question: WantQuestion) throws -> ShownRefs {
         try UpstreamFailure.passingOn {
-            try PassedBy.catching(mirror, cache) {
+            try passingBy {
                 let (found, tips) = try decide(on: question)
                 decisive.withLock { $0 = found }
                 try bring(question, found, tips)
@@ -53,6 +53,10 @@ final class CacheRefs: RefSource {
                 return shown
             }
         }
+    }
+
+    private func passingBy<Value>(_ body: () throws -> Value) throws -> Value {
+        try PassedBy.catching(body) { cache.suspect(mirror, $0) }
     }
 
     private static let staleness: ByteString =
@@ -86,14 +90,43 @@ final class CacheRefs: RefSource {
         let named = question.names.compactMap { name in
             refs.refs.first { $0.name == name }?.oid
         }
-        try ensure(wants.filter(known.contains) + named, found, isGone)
-        // What else is asked for may be behind a branch; else it is seen when all refs are here.
-        let others = wants.filter { !known.contains($0) }
-        if others.isEmpty { return }
-        try ensure(refs.usualTips, found, isGone)
-        if try leads(refs, tips, to: others) { return }
-        try ensure(Array(current), found, isGone)
+        try inTime(question, found) { isGone in
+            try ensure(wants.filter(known.contains) + named, found, isGone)
+            // What else is asked for may be behind a branch; else it is seen when all refs are here.
+            let others = wants.filter { !known.contains($0) }
+            if others.isEmpty { return }
+            try ensure(refs.usualTips, found, isGone)
+            if try leads(refs, tips, to: others) { return }
+            try ensure(Array(current), found, isGone)
+        }
     }
+
+    /// A mirror's first fetch is of all there is; who wants a part of it has it from upstream if that goes on
+    /// for long. Before the answer there is no way to tell a client that it is worked on.
+    private func inTime(
+        _ question: WantQuestion, _ found: Found,
+        _ body: (_ isGone: @escaping () -> Bool) throws -> Void
+    ) throws {
+        let offer = found.shown.session?.pack.advertisement
+        // Upstream is asked as the cache was, which offers what upstream may not be able to do.
+        guard mirror.isEmpty, let offer, offer.version == .v2,
+            question.features.allSatisfy({ offer.capabilities.has(feature: $0, of: "fetch") })
+        else { return try body(isGone) }
+        let isLate = lateness()
+        do { try body { [isGone] in isGone() || isLate() } } catch let error as CacheError {
+            guard error.code == .cancelled, isLate(), !isGone() else { throw error }
+            throw PassedBy(cause: nil)
+        }
+    }
+
+    /// Says, from some time on, that the mirror's first fetch has taken too long.
+    private func lateness() -> () -> Bool {
+        let deadline = ContinuousClock.now + Self.patience
+        return { [mirror] in mirror.isEmpty && ContinuousClock.now >= deadline }
+    }
+
+    /// Most repositories have come by then.
+    private static let patience: Duration = .seconds(5)
 
     private func ensure(
         _ wants: [ObjectID], _ found: Found, _ isGone: @escaping () -> Bool
@@ -166,7 +199,7 @@ extension CacheRefs: PackSource {
     ) throws -> OpenPack {
         guard let found = decisive.withLock({ $0 }) else { return OpenPack() }
         return try UpstreamFailure.passingOn {
-            try PassedBy.catching(mirror, cache) {
+            try passingBy {
                 if let first = try cache.asking(
                     address, credentials,
                     {
@@ -186,14 +219,31 @@ extension CacheRefs: PackSource {
                         first.close()
                     }
                 }
-                // Somebody else was faster.
-                try ensure(pack.wants, found, isUnwanted)
-                let client = GenerationTurns.Client(network: network, login: credentials.identity)
-                let turn = try cache.metrics.measure(.queue) {
-                    try cache.turns.enter(mirror.name, client, isUnwanted: isUnwanted)
-                }
-                return OpenPack(close: turn.end)
+                return try openMirror(pack, found, isUnwanted)
             }
         }
+    }
+
+    /// The pack is made of the mirror, which somebody else fetches, or has fetched.
+    private func openMirror(
+        _ pack: PackRequest, _ found: Found, _ isUnwanted: @escaping @Sendable () -> Bool
+    ) throws -> OpenPack {
+        let turn = Mutex<GenerationTurns.Turn?>(nil)
+        let prepare = { [self] (isUnwanted: @escaping () -> Bool) in
+            try ensure(pack.wants, found, isUnwanted)
+            let client = GenerationTurns.Client(network: network, login: credentials.identity)
+            let entered = try cache.metrics.measure(.queue) {
+                try cache.turns.enter(mirror.name, client, isUnwanted: isUnwanted)
+            }
+            turn.withLock { $0 = entered }
+        }
+        let close = { turn.withLock { $0.take() }?.end() }
+        let isLate = lateness()
+        do { try prepare { isUnwanted() || isLate() } } catch let error as CacheError {
+            guard error.code == .cancelled, isLate(), !isUnwanted() else { throw error }
+            return OpenPack(
+                wait: { try Refusal.inAnswer { try prepare(isUnwanted) } }, close: { close() })
+        }
+        return OpenPack(close: { close() })
     }
 }

@@ -2,11 +2,13 @@ import GitClient
 import GitServer
 import GitStore
 
-/// The cache's own store cannot do what a request needs: upstream is to answer it by itself.
+/// Upstream is to answer a request by itself.
 ///
-/// A full disk, or a mirror that is damaged, costs speed and no answer.
+/// The cache's own store cannot do what it needs: a full disk, or a mirror that is damaged, costs speed and no
+/// answer. Or the mirror is still being fetched, and the client would wait long for all of it to have a part.
 struct PassedBy: BeforeAnswer {
-    let cause: StoreError
+    /// What the store failed of; nil where there was no time to wait.
+    let cause: StoreError?
 
     /// Has a failure of the store become this.
     static func catching<Value>(_ body: () throws -> Value) throws -> Value {
@@ -20,13 +22,27 @@ struct PassedBy: BeforeAnswer {
         }
     }
 
-    /// The same. What a damaged mirror holds is not used again.
+    /// The same of one mirror, which may be damaged.
     static func catching<Value>(
-        _ mirror: Mirror, _ cache: CacheCore, _ body: () throws -> Value
+        _ body: () throws -> Value, suspect: (StoreError) -> Void
     ) throws -> Value {
         do { return try body() } catch let error as StoreError where error.code != .cancelled {
-            cache.suspect(mirror, error)
+            suspect(error)
             throw PassedBy(cause: error)
+        }
+    }
+}
+
+extension Refusal {
+    /// Has what would be another answer, or a status, become words: in the middle of an answer there is no place
+    /// for either.
+    static func inAnswer(_ body: () throws -> Void) throws {
+        do { try body() } catch let failure as UpstreamFailure {
+            throw Refusal(failure.message)
+        } catch let refusal as StatusRefusal {
+            throw Refusal(refusal.reason)
+        } catch is PassedBy {
+            throw Refusal("The upstream's pack is of no use.")
         }
     }
 }

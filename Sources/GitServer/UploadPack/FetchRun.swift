@@ -252,6 +252,7 @@ struct FetchRun {
         defer { writer = sender.writer }
         try service.ticker.run(sender) { [opened] in
             if let notice = refs.notice { sender.warn(notice) }
+            try opened?.wait?()
             if let send = opened?.send {
                 try send(PackReceiver(sender))
                 return sender.finish(nil)

@@ -3,7 +3,8 @@ package import GitStore
 
 /// Has packs from elsewhere than the repository.
 package protocol PackSource: Sendable {
-    /// Sees to it that the pack can be sent; called before the first byte of the answer. May wait.
+    /// Sees to it that the pack can be sent; called before the first byte of the answer. May wait, but for
+    /// long only in ``OpenPack/wait``.
     ///
     /// - Parameter isUnwanted: whether nobody waits for the pack any more.
     /// - Throws: ``StatusRefusal`` and other errors that are ``BeforeAnswer``.
@@ -12,6 +13,10 @@ package protocol PackSource: Sendable {
 
 /// A pack that can be sent.
 package struct OpenPack {
+    /// What is to be waited for yet, while the client gets signs of life; nil for nothing.
+    ///
+    /// - Throws: ``Refusal``, `StoreError`.
+    let wait: (() throws -> Void)?
     /// Hands over the pack as it comes; nil where it is made of the repository.
     let send: ((PackReceiver) throws -> Void)?
     /// Called once the whole answer was sent: what it throws, the client is not told, but the answer is not
@@ -21,9 +26,10 @@ package struct OpenPack {
     let close: () -> Void
 
     package init(
-        _ send: ((PackReceiver) throws -> Void)? = nil, check: (() throws -> Void)? = nil,
-        close: @escaping () -> Void = {}
+        _ send: ((PackReceiver) throws -> Void)? = nil, wait: (() throws -> Void)? = nil,
+        check: (() throws -> Void)? = nil, close: @escaping () -> Void = {}
     ) {
+        self.wait = wait
         self.send = send
         self.check = check
         self.close = close

@@ -23,6 +23,8 @@ package struct WantQuestion: Sendable {
     package var isPlain = false
     /// Whether other refs change the answer, too.
     package var needsAllRefs = false
+    /// Of what the command `fetch` of version 2 may be able to do (`shallow`, `filter`, …), what is asked for.
+    package var features: [ByteString] = []
 }
 
 /// The repository's own.
