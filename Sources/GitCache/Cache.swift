@@ -78,7 +78,9 @@ public final class Cache: Sendable {
     /// Takes no new request, waits until those that run are done or `grace` (that of the options where it is
     /// nil) is over, then ends all. Once; blocks the calling thread.
     public func stop(grace: Duration? = nil) {
-        http.stop(grace: grace ?? options.withLock { $0.grace })
+        let grace = grace ?? options.withLock { $0.grace }
+        core.willStop(in: grace)
+        http.stop(grace: grace)
         control.stop()
         core.stop()
         recorder.finish()

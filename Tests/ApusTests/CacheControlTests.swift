@@ -45,9 +45,15 @@ struct CacheStore {
             .split(separator: "\n").map(String.init)
     }
 
+    /// Clones through a cache that runs here, and waits until what came by that is kept: that is later than the
+    /// client has it.
     func clone(_ url: String, _ name: String) throws {
         try Git.run(["clone", "-q", url, folder(name)])
         try Git.run(["fsck", "--strict"], in: folder(name))
+        try waitUntil { store in
+            try store.find("-name", "*.new", "-o", "-name", "tmp_objdir*").isEmpty
+                && !store.run("status").required().out.contains("being fetched")
+        }
     }
 
     /// Waits, for half a minute, until it holds.
@@ -139,7 +145,7 @@ struct CacheStore {
         try SlowUpstream.waitForPack(in: store.path)
         #expect(try store.run("status").required().out.contains(", being fetched\n"))
         #expect(try clone.wait().succeeded)
-        #expect(try !store.run("status").required().out.contains("being fetched"))
+        try store.waitUntil { try !$0.run("status").required().out.contains("being fetched") }
     }
 
     @Test func theSocketIsForTheUserAlone() throws {

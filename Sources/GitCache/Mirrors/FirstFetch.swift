@@ -106,13 +106,13 @@ final class FirstFetch: Sendable {
         while !state.wait(milliseconds: Self.interval, until: isOver) { mirror.isWaitedFor() }
         if state.change({ $0.isClosed }) { throw CacheError(.cancelled, "the client is gone") }
         if state.change({ $0.isWhole }) { return }
-        try Refusal.inAnswer(check)
+        try Refusal.inAnswer { try check() }
     }
 
     /// Returns when the objects are in the mirror.
     ///
-    /// - Throws: what the fetch ended with.
-    func check() throws { try mirror.wait(turn) { false } }
+    /// - Throws: what the fetch ended with; ``CacheError/Code/cancelled``.
+    func check(isGone: () -> Bool = { false }) throws { try mirror.wait(turn, isGone) }
 
     func close() { state.change { $0.phase = .closed } }
 }

@@ -18,6 +18,7 @@ final class CacheCore: Sendable {
     let forwarder: Forwarder
     private let upstream: Upstream
     private let hasEnded = Monitor(false)
+    private let lastMoment = Mutex<ContinuousClock.Instant?>(nil)
     private let housework = Mutex<SystemThread?>(nil)
     private let sessions = SharedRuns<Question, UpstreamSession>()
     private let listings = SharedRuns<Question, AdvertisedRefs>()
@@ -60,6 +61,12 @@ final class CacheCore: Sendable {
     }
 
     private static let houseworkInterval = 5_000
+
+    /// What is done for requests that clients do not wait for any more may take so long yet.
+    func willStop(in grace: Duration) { lastMoment.withLock { $0 = .now + grace } }
+
+    /// Whether there is no time for that any more.
+    var isOver: Bool { lastMoment.withLock { $0 }.map { $0 < .now } ?? false }
 
     /// Ends all that goes on by itself. Once.
     func stop() {

@@ -210,7 +210,7 @@ extension CacheRefs: PackSource {
                     return OpenPack { receiver in
                         try first.send(to: receiver)
                     } check: { [cache, mirror] in
-                        do { try first.check() } catch {
+                        do { try first.check { cache.isOver } } catch {
                             cache.mirrors.note(
                                 "what came for \(mirror.name) is of no use: \(error)")
                             throw CacheError(.abandoned, "what was fetched is of no use")
