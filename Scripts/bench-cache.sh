@@ -9,8 +9,8 @@
 # file      beside nginx that sends the same bytes from a file.
 # git_cdn   beside git_cdn with its cache of packs turned on for everything, where APUS_GIT_CDN names a checkout
 #           of https://github.com/doctolib/git_cdn with what it needs from PyPI in its folder `venv`.
-# cold      32 clients at once who ask for everything, of a cache that has nothing, beside one who asks upstream;
-#           and the same with an upstream that sends 10 MiB a second.
+# cold      one client, and 32 at once, who ask for everything, of a cache that has nothing, beside one who asks
+#           upstream; and the same with an upstream that sends 10 MiB a second.
 # fleet     100 clients one after the other, 8 at a time, with git: what upstream is asked for and sends.
 #
 # APUS_BENCH_PARTS says which of these (all). Repositories and APUS_BENCH_REPOS, APUS_BENCH_ROUNDS, APUS_BENCH_ROWS
@@ -94,25 +94,27 @@ asked() { # what upstream was asked for since line $1 of its log: requests for r
 }
 
 cold() {
-    local round location begun direct_wall cached_wall before
+    local round location count begun direct_wall cached_wall before
     python3 "$here/serve-load.py" --request full "$root/$name.git" >full.request
     echo
-    echo '| cold | wall, s: 32 through the cache | one from upstream | ratio | upstream: info/refs | POST | MiB |'
+    echo '| cold | wall, s: through the cache | one from upstream | ratio | upstream: info/refs | POST | MiB |'
     echo '|---|--:|--:|--:|--:|--:|--:|'
     for ((round = 1; round <= rounds; round++)); do for location in git wan; do
         begun=$(date +%s%N)
         drain_full "$http/$location/$name.git" 1
         direct_wall=$(taken)
-        start_cache "cold-$name-$location-$round" "$location"
-        before=$(wc -l <"$requests")
-        begun=$(date +%s%N)
-        drain_full "$cached/$name.git" 32
-        cached_wall=$(taken)
-        echo "| $name full:32, ${location/git/full speed}, round $round | $cached_wall | $direct_wall |" \
-            "$(awk -v a="$cached_wall" -v b="$direct_wall" 'BEGIN { printf "%.2f", a / b }') | $(asked "$before") |"
-        kill "$cached_pid"
-        wait "$cached_pid" || true
-        rm -rf "store-cold-$name-$location-$round"
+        for count in 1 32; do
+            start_cache "cold-$name-$location-$round-$count" "$location"
+            before=$(wc -l <"$requests")
+            begun=$(date +%s%N)
+            drain_full "$cached/$name.git" "$count"
+            cached_wall=$(taken)
+            echo "| $name full:$count, ${location/git/full speed}, round $round | $cached_wall | $direct_wall |" \
+                "$(awk -v a="$cached_wall" -v b="$direct_wall" 'BEGIN { printf "%.2f", a / b }') | $(asked "$before") |"
+            kill "$cached_pid"
+            wait "$cached_pid" || true
+            rm -rf "store-cold-$name-$location-$round-$count"
+        done
     done; done
 }
 

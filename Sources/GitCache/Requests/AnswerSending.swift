@@ -79,8 +79,8 @@ extension HTTPExchange {
         }
     }
 
-    /// The same on a thread of its own: another one makes the answer, and goes on for others if this client
-    /// hangs up.
+    /// The same on a thread of its own, and ends the answer: another one makes it, and goes on for others if this
+    /// client hangs up.
     ///
     /// - Parameter hasEnded: called when nothing more is sent.
     func sender(
@@ -88,7 +88,10 @@ extension HTTPExchange {
         hasEnded: @escaping @Sendable () -> Void = {}
     ) throws(StoreError) -> SystemThread {
         try SystemThread { [self] in
-            do throws(CacheError) { try send(reader, response, part) } catch {
+            do throws(CacheError) {
+                try send(reader, response, part)
+                end()
+            } catch {
                 // Where nothing was sent, another answer may be.
                 if error.code != .again { fail() }
             }

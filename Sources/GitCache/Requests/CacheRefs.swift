@@ -114,7 +114,7 @@ final class CacheRefs: RefSource {
         else { return try body(isGone) }
         let isLate = lateness()
         do { try body { [isGone] in isGone() || isLate() } } catch let error as CacheError {
-            guard error.code == .cancelled, isLate(), !isGone() else { throw error }
+            guard error.code == .cancelled, !isGone() else { throw error }
             throw PassedBy(cause: nil)
         }
     }
@@ -240,7 +240,7 @@ extension CacheRefs: PackSource {
         let close = { turn.withLock { $0.take() }?.end() }
         let isLate = lateness()
         do { try prepare { isUnwanted() || isLate() } } catch let error as CacheError {
-            guard error.code == .cancelled, isLate(), !isUnwanted() else { throw error }
+            guard error.code == .cancelled, !isUnwanted() else { throw error }
             return OpenPack(
                 wait: { try Refusal.inAnswer { try prepare(isUnwanted) } }, close: { close() })
         }

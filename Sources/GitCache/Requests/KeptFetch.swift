@@ -16,8 +16,7 @@ final class KeptFetch: PackKeeper {
         let key: AnswerKey
         let begun = ContinuousClock.now
         let output: AnswerOutput
-        /// nil once it has sent all.
-        var sender: SystemThread?
+        let sender: SystemThread
     }
 
     init(_ cache: CacheCore, _ mirror: Mirror, _ exchange: HTTPExchange) {
@@ -64,22 +63,13 @@ final class KeptFetch: PackKeeper {
             ).uncached, reason: "the mirror was removed")
     }
 
-    func end() {
-        let ended = made.withLock { made in
-            defer { made?.sender = nil }
-            return made
-        }
-        guard let ended else { return }
-        ended.output.end()
-        ended.sender?.join()
-        exchange.end()
-    }
+    func end() { made.withLock { $0 }?.output.end() }
 
     func finish(_ failure: (any Error)?) {
         guard let made = made.withLock({ $0.take() }) else { return }
         made.output.finish(failure)
         if failure == nil { cache.metrics.made(made.key, in: ContinuousClock.now - made.begun) }
-        made.sender?.join()
+        made.sender.join()
     }
 
     private func key(_ description: [UInt8]) -> AnswerKey? {
