@@ -36,7 +36,8 @@ import Testing
 
     /// A server of version 2 whose fetches are answered by `fetched`, which is given the request.
     private func upstream(
-        features: String = "shallow filter", _ fetched: @escaping @Sendable (String) -> [UInt8]
+        features: String = "shallow filter", stalls: Flag? = nil,
+        _ fetched: @escaping @Sendable (String) -> [UInt8]
     ) throws -> CachedUpstream {
         let tip = tip
         return try CachedUpstream { call in
@@ -50,17 +51,27 @@ import Testing
             } else if body.contains("command=ls-refs") {
                 answer += RawClient.line("\(tip) HEAD symref-target:refs/heads/main")
                 answer += RawClient.line("\(tip) refs/heads/main")
+            } else if let stalls {
+                answer +=
+                    RawClient.line("packfile") + RawClient.line([1] + fetched(body).prefix(20))
+                Self.send(answer, "result", to: call, more: 1)
+                return stalls.wait()
             } else {
                 answer += RawClient.line("packfile") + RawClient.line([1] + fetched(body))
             }
-            answer += RawClient.flush
-            let kind = body.isEmpty ? "advertisement" : "result"
-            let head = [
-                "HTTP/1.1 200 OK", "Content-Type: application/x-git-upload-pack-\(kind)",
-                "Content-Length: \(answer.count)", "Connection: close", "", "",
-            ]
-            call.write(Array(head.joined(separator: "\r\n").utf8) + answer)
+            Self.send(answer + RawClient.flush, body.isEmpty ? "advertisement" : "result", to: call)
         }
+    }
+
+    /// - Parameter more: bytes that are promised besides.
+    private static func send(
+        _ answer: [UInt8], _ kind: String, to call: FakeUpstream.Call, more: Int = 0
+    ) {
+        let head = [
+            "HTTP/1.1 200 OK", "Content-Type: application/x-git-upload-pack-\(kind)",
+            "Content-Length: \(answer.count + more)", "Connection: close", "", "",
+        ]
+        call.write(Array(head.joined(separator: "\r\n").utf8) + answer)
     }
 
     private func fetch(_ pair: CachedUpstream, _ more: String...) throws -> RawClient.Answer {
@@ -109,6 +120,22 @@ import Testing
         #expect(try isWhole(answer.parts.pack, "copy"))
         try pair.cache.end(by: SIGTERM)
         #expect(try pair.cache.requests().contains { $0.contains("is of no use") })
+    }
+
+    /// Upstream sends nothing more, and nobody waits for it any more: nothing is held up by that.
+    @Test func anAnswerThatComesToNothingHoldsNothingUp() throws {
+        let (whole, stalls) = (whole, Flag())
+        let pair = try upstream(stalls: stalls) { _ in whole }
+        defer { stalls.set() }
+        let client = try post(pair, [], to: "answer")
+        #expect(eventually { (readFile(folder("answer")) ?? []).count > 0 })
+        client.send(SIGKILL)
+        _ = try client.wait()
+        let metrics = { try pair.ask("GET /-/metrics").body.components("\n") }
+        #expect(try eventually { try metrics().contains("apus_active_requests 1") })
+        let start = ContinuousClock.now
+        try pair.cache.end(by: SIGTERM)
+        #expect(ContinuousClock.now - start < .seconds(9))
     }
 
     /// It is what a build machine does first: not all is to be fetched before it has anything.

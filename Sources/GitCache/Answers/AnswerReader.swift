@@ -106,7 +106,8 @@ package final class AnswerReader: Sendable {
 
     private func step(_ buffer: UnsafeMutableRawBufferPointer) throws(CacheError) -> Step {
         try checkCancelled()
-        if !growing.isAbandoned.load(ordering: .acquiring) {
+        // Who has begun reads what was written until it was given up: the last of that may say why.
+        if place.value > 0 || !growing.isAbandoned.load(ordering: .acquiring) {
             let length = growing.length.load(ordering: .acquiring)
             if place.value < length { return try readFile(buffer, length) }
         }
@@ -147,11 +148,13 @@ package final class AnswerReader: Sendable {
         _ state: GrowingAnswer.State, _ buffer: UnsafeMutableRawBufferPointer
     ) throws(CacheError) -> Step {
         let position = place.value
+        let isWritten = position < growing.length.load(ordering: .relaxed)
+        if position > 0, isWritten { return .inFile }
         if case .abandoned(let error)? = state.end {
             throw CacheError(
                 position == 0 ? .again : .abandoned, error.message, cause: error.cause ?? error)
         }
-        if position < growing.length.load(ordering: .relaxed) { return .inFile }
+        if isWritten { return .inFile }
         if state.isKept { return isFinished(state) ? .end : .nothing }
         guard position >= state.tailStart, !place.isLeftBehind.load(ordering: .relaxed) else {
             throw CacheError(

@@ -97,13 +97,17 @@ final class FirstFetch: Sendable {
 
     /// Passes all on as it comes. Returns when the pack has come to its end.
     ///
-    /// - Throws: `Refusal` where upstream breaks off; `StoreError`.
-    func send(to receiver: PackReceiver) throws {
+    /// - Parameter isUnwanted: whether nobody follows any more. Upstream may be silent, or send what nobody sees.
+    /// - Throws: `Refusal` where upstream breaks off; ``CacheError/Code/cancelled``; `StoreError`.
+    func send(to receiver: PackReceiver, isUnwanted: () -> Bool) throws {
         state.change { state in
             if case .begun = state.phase { state.phase = .shown(receiver) }
         }
         let isOver = { (state: State) in state.isWhole || state.hasEnded || state.isClosed }
-        while !state.wait(milliseconds: Self.interval, until: isOver) { mirror.isWaitedFor() }
+        while !state.wait(milliseconds: Self.interval, until: isOver) {
+            if isUnwanted() { throw CacheError(.cancelled, "nobody waits for it") }
+            mirror.isWaitedFor()
+        }
         if state.change({ $0.isClosed }) { throw CacheError(.cancelled, "the client is gone") }
         if state.change({ $0.isWhole }) { return }
         try Refusal.inAnswer { try check() }

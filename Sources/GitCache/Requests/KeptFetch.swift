@@ -67,6 +67,10 @@ final class KeptFetch: PackKeeper {
 
     func finish(_ failure: (any Error)?) {
         guard let made = made.withLock({ $0.take() }) else { return }
+        // The line of the log is written when the answer breaks off.
+        if let failure, !(failure is any BeforeAnswer), !(failure is ExchangeEnded) {
+            exchange.note("error", "\(failure)")
+        }
         made.output.finish(failure)
         if failure == nil { cache.metrics.made(made.key, in: ContinuousClock.now - made.begun) }
         made.sender.join()

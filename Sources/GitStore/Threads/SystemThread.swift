@@ -51,12 +51,12 @@ package struct SystemThread {
         #if canImport(Darwin)
             pthread_set_qos_class_self_np(QOS_CLASS_UTILITY, 0)
         #else
-            // On Linux this is of the thread, and not of the process. Where all processors are busy, it gets a
-            // tenth of what others get.
+            // On Linux this is of the thread, and not of the process. Where all processors are busy, it gets half
+            // of what another one gets.
             #if canImport(Glibc)
-                _ = setpriority(.init(PRIO_PROCESS.rawValue), 0, 10)
+                _ = setpriority(.init(PRIO_PROCESS.rawValue), 0, 3)
             #else
-                _ = setpriority(PRIO_PROCESS, 0, 10)
+                _ = setpriority(PRIO_PROCESS, 0, 3)
             #endif
         #endif
     }
