@@ -110,7 +110,8 @@ final class CacheRefs: RefSource {
         let offer = found.shown.session?.pack.advertisement
         // Upstream is asked as the cache was, which offers what upstream may not be able to do.
         guard mirror.isEmpty, let offer, offer.version == .v2,
-            question.features.allSatisfy({ offer.capabilities.has(feature: $0, of: "fetch") })
+            let features = question.features, offer.capabilities.has("object-format"),
+            features.allSatisfy({ offer.capabilities.has(feature: $0, of: "fetch") })
         else { return try body(isGone) }
         let isLate = lateness()
         do { try body { [isGone] in isGone() || isLate() } } catch let error as CacheError {
@@ -208,11 +209,13 @@ extension CacheRefs: PackSource {
                     })
                 {
                     return OpenPack { receiver in
-                        try first.send(to: receiver)
+                        try first.send(to: receiver, isUnwanted: isUnwanted)
                     } check: { [cache, mirror] in
                         do { try first.check { cache.isOver } } catch {
                             cache.mirrors.note(
                                 "what came for \(mirror.name) is of no use: \(error)")
+                            // It may be for what is here.
+                            if let error = error as? StoreError { cache.suspect(mirror, error) }
                             throw CacheError(.abandoned, "what was fetched is of no use")
                         }
                     } close: {

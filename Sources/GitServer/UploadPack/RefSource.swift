@@ -23,8 +23,9 @@ package struct WantQuestion: Sendable {
     package var isPlain = false
     /// Whether other refs change the answer, too.
     package var needsAllRefs = false
-    /// Of what the command `fetch` of version 2 may be able to do (`shallow`, `filter`, …), what is asked for.
-    package var features: [ByteString] = []
+    /// Of what the command `fetch` of version 2 may be able to do (`shallow`, `filter`, …), what is asked for;
+    /// nil where it is another command, or version.
+    package var features: [ByteString]?
 }
 
 /// The repository's own.

@@ -148,11 +148,14 @@ extension WantQuestion {
         // History that ends at refs, and patterns that are found by a ref.
         if case .cut(_, let excluding) = request.deepen, !excluding.isEmpty { needsAllRefs = true }
         if request.filter?.printable.contains("sparse") ?? false { needsAllRefs = true }
+        guard request.isV2 else { return }
+        var features: [ByteString] = []
         if request.deepen != nil || !request.shallow.isEmpty { features.append("shallow") }
         if request.filter != nil { features.append("filter") }
         if !request.wantRefs.isEmpty { features.append("ref-in-want") }
         if request.waitForDone { features.append("wait-for-done") }
         if request.sidebandAll { features.append("sideband-all") }
         if !request.packfileURIProtocols.isEmpty { features.append("packfile-uris") }
+        self.features = features
     }
 }
