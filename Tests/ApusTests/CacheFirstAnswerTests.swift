@@ -136,6 +136,7 @@ import Testing
         let start = ContinuousClock.now
         try pair.cache.end(by: SIGTERM)
         #expect(ContinuousClock.now - start < .seconds(9))
+        #expect(try run("find", [pair.store, "-name", "tmp_*", "-o", "-name", "*.new"]).out == "")
     }
 
     /// It is what a build machine does first: not all is to be fetched before it has anything.

@@ -83,8 +83,19 @@ final class MirrorFolder: Sendable {
     /// What is beyond it goes when it is looked at next.
     func setBudget(_ budget: UInt64) { limit.store(budget, ordering: .relaxed) }
 
-    /// Ends what is done to mirrors while nobody waits for it.
-    func stop() { upkeep.stop() }
+    /// Ends what is done to mirrors while nobody waits for it. What is being fetched is given up, and leaves
+    /// nothing if that is soon done.
+    func stop() {
+        let mirrors = places.withLock { $0.values.compactMap(\.mirror) }
+        for mirror in mirrors { mirror.endFetching() }
+        let deadline = ContinuousClock.now + Self.lastMoment
+        while mirrors.contains(where: \.isFetching), ContinuousClock.now < deadline {
+            usleep(10_000)
+        }
+        upkeep.stop()
+    }
+
+    private static let lastMoment: Duration = .seconds(2)
 
     /// The mirrors in a folder, by name; nothing is changed.
     static func find(in path: ByteString) throws(StoreError) -> [ByteString: Place] {

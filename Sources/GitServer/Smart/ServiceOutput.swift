@@ -14,8 +14,10 @@ package protocol ServiceOutput: AnyObject, Sendable {
 }
 
 /// Words for the client on why its request is not answered.
-package struct Refusal: Error {
+package struct Refusal: Error, CustomStringConvertible {
     let text: String
+
+    package var description: String { text }
 
     package init(_ text: String) { self.text = text }
 }
